@@ -1,0 +1,47 @@
+# Every target sets up what it needs; nothing beyond Python >= 3.11 and make is expected.
+.DEFAULT_GOAL := help
+.PHONY: help demo test up check bench lock clean
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+.venv/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Maquette needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Setting up .venv (a minute, once) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: .venv/.ready  ## make a real video from a theme; ARGS='--theme "..." --language fr' changes the brief
+	@$(BIN)/maquette demo $(ARGS)
+
+test: .venv/.ready  ## run the whole test suite
+	@$(BIN)/python -m pytest $(ARGS)
+
+up: .venv/.ready  ## run server, worker and API together until Ctrl-C; ARGS='--port 8000 --prefect-port 4200'
+	@$(BIN)/maquette up $(ARGS)
+
+check: .venv/.ready  ## style, types, and the direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+bench: .venv/.ready  ## measure, side by side; writes benchmarks/results/*.json
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.lock
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: .venv/.ready  ## write the lock files anew from pyproject.toml
+	@$(PYTHON) -m venv .venv/lock && .venv/lock/bin/pip install --quiet uv
+	@cd .venv/lock && bin/uv pip compile ../../pyproject.toml --extra dev --extra google --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-header --quiet -o ../../requirements.lock
+	@cd .venv/lock && bin/uv pip compile ../../pyproject.toml --extra bench -c ../../requirements.lock --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o ../../benchmarks/requirements.lock
+
+clean:  ## remove the environment and caches, not the home
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,82 @@
+"""Registration, repeatable: pool, concurrency limits, blocks, and the deployments of ``prefect.yaml``."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate, WorkPoolCreate
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.flows import Flow, load_flow_from_entrypoint
+from prefect.utilities.callables import parameter_schema
+from pydantic import BaseModel
+
+from maquette.providers.catalogue import catalogue
+from maquette.settings import get_settings
+
+log = logging.getLogger(__name__)
+PREFECT_YAML = Path(__file__).parents[1] / "prefect.yaml"
+
+
+class Pool(BaseModel):
+    """Where a deployment runs."""
+
+    name: str
+    work_queue_name: str = "default"
+
+
+class Deployment(BaseModel):
+    """One entry of ``prefect.yaml``, the part of it that we use."""
+
+    model_config = {"extra": "forbid"}
+
+    name: str
+    entrypoint: str
+    description: str = ""
+    tags: list[str] = []
+    parameters: dict[str, Any] = {}
+    work_pool: Pool
+
+
+def deployments() -> list[Deployment]:
+    """The deployments of ``prefect.yaml``."""
+    document = yaml.safe_load(PREFECT_YAML.read_text("utf-8"))
+    return [Deployment.model_validate(entry) for entry in document["deployments"]]
+
+
+async def register() -> None:
+    """Bring the server that ``PREFECT_API_URL`` names to what this checkout describes."""
+    async with get_client() as client:
+        for deployment in deployments():
+            await _pool(client, deployment.work_pool)
+            flow: Flow[..., Any] = load_flow_from_entrypoint(deployment.entrypoint)
+            await client.create_deployment(
+                await client.create_flow(flow),
+                deployment.name,
+                entrypoint=deployment.entrypoint,
+                description=deployment.description,
+                tags=deployment.tags,
+                parameters=deployment.parameters,
+                parameter_openapi_schema=parameter_schema(flow).model_dump_for_openapi(),
+                enforce_parameter_schema=True,
+                work_pool_name=deployment.work_pool.name,
+                work_queue_name=deployment.work_pool.work_queue_name,
+            )
+        for provider in {profile.provider for profile in catalogue() if profile.kind == "clips"}:
+            await _limit(client, f"clips-{provider}", get_settings().clip_concurrency)
+
+
+async def _pool(client: PrefectClient, pool: Pool) -> None:
+    try:
+        await client.create_work_pool(WorkPoolCreate(name=pool.name, type="process"))
+    except ObjectAlreadyExists:
+        log.debug("work pool %s is there", pool.name)
+
+
+async def _limit(client: PrefectClient, name: str, limit: int) -> None:
+    try:
+        await client.read_global_concurrency_limit_by_name(name)
+        await client.update_global_concurrency_limit(name, GlobalConcurrencyLimitUpdate(limit=limit))
+    except ObjectNotFound:
+        await client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=limit))

@@ -1,0 +1,107 @@
+"""A theme becomes a finished vertical video."""
+
+import asyncio
+from typing import Annotated
+from uuid import UUID
+
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.concurrency.asyncio import concurrency
+from prefect.states import Cancelled
+from pydantic import Field
+
+from maquette.errors import LeaseHeld, MediaError, ProviderError, StaleLease, StorageError
+from maquette.orders.models import Lease
+from maquette.videos.film import VideoResult
+from maquette.videos.models import AspectRatio, Language, Style, VideoBrief
+from maquette.videos.rules import MAX_TARGET_S, MAX_THEME_CHARACTERS, MIN_TARGET_S
+from tasks import page
+from tasks.attempt import attempt
+from tasks.video import (
+    assemble_film,
+    blocks_to_shoot,
+    clip_limit,
+    judge,
+    receive_clip,
+    require_all_clips,
+    submit_clip,
+    wait_for_clip,
+    write_script,
+)
+
+
+@flow(name="make-video", persist_result=True)
+async def make_video(
+    theme: Annotated[
+        str | None,
+        Field(title="Theme", description="What the film is about.", min_length=1, max_length=MAX_THEME_CHARACTERS),
+    ] = None,
+    target_duration: Annotated[
+        int,
+        Field(title="Target duration", description="Seconds; 36 makes five blocks.", ge=MIN_TARGET_S, le=MAX_TARGET_S),
+    ] = 36,
+    style: Annotated[Style, Field(title="Style", description="Tone of the script.")] = "informative",
+    language: Annotated[Language, Field(title="Language", description="Of script, captions and messages.")] = "fr",
+    aspect_ratio: Annotated[AspectRatio, Field(title="Aspect ratio", description="9:16 is 1080×1920.")] = "9:16",
+    crossfade_s: Annotated[float, Field(title="Cross-fade", description="Seconds between blocks.", ge=0, le=1)] = 0,
+    seed: Annotated[int, Field(title="Seed", description="Another seed makes another film.", ge=0, lt=2**31)] = 0,
+    item_id: Annotated[
+        UUID | None, Field(title="Order item", description="Filled in by the dispatcher; leave it empty.")
+    ] = None,
+) -> VideoResult | State[None]:
+    """Write the script, shoot every block, assemble the film.
+
+    Started by hand, the run takes its parameters through the same intake as every other order.
+    """
+    brief = None
+    if item_id is None:
+        brief = VideoBrief(
+            theme=theme or "",
+            target_duration=target_duration,
+            style=style,
+            language=language,
+            aspect_ratio=aspect_ratio,
+            crossfade_s=crossfade_s,
+            seed=seed,
+        )
+    try:
+        async with attempt(item_id, brief) as lease, page.progress(lease):
+            await write_script(lease)
+            await shoot_all(lease)
+            await page.storyboard(lease)
+            film = await assemble_film(lease)
+            await page.film(lease)
+            return film
+    except (LeaseHeld, StaleLease) as error:
+        return Cancelled(message=str(error))
+
+
+async def shoot_all(lease: Lease) -> None:
+    """Shoot what is missing, in parallel; raise the first failure only when all others are done."""
+    blocks = await blocks_to_shoot(lease)
+    outcomes = await asyncio.gather(
+        *(shoot(lease, block.id, number=block.number) for block in blocks), return_exceptions=True
+    )
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    await require_all_clips(lease)
+
+
+async def shoot(lease: Lease, block_id: UUID, *, number: int) -> None:
+    """One block: order, wait, normalise; again as long as the rules allow."""
+    log = get_run_logger()
+    while True:
+        try:
+            async with concurrency(clip_limit(), lease_duration=60):
+                call_id = await submit_clip(lease, block_id, number=number)
+                await wait_for_clip(lease, block_id, call_id, number=number)
+            await receive_clip(lease, block_id, call_id, number=number)
+            return
+        except (ProviderError, MediaError, StorageError) as error:
+            verdict = await judge(lease, block_id, error)
+            if verdict.retry_in_s is None:
+                log.error("%s; given up", verdict.reason)
+                return
+            log.warning("%s; again in %.1f s", verdict.reason, verdict.retry_in_s)
+            await asyncio.sleep(verdict.retry_in_s)

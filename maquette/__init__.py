@@ -1,0 +1,1 @@
+"""Maquette turns a brief into finished media, durably."""

@@ -1,0 +1,158 @@
+"""Calls that give a video's files, or say where they are."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+from sqlmodel import Session, col, select
+
+from maquette.api import shapes
+from maquette.api.errors import error_responses
+from maquette.api.files import StoredFileResponse, file_name, prefers_video
+from maquette.api.shapes import BlockNumber, DownloadLink, StreamLink, VideoId, example
+from maquette.api.videos import TheVideos
+from maquette.errors import NotFound
+from maquette.library import service as library
+from maquette.library.models import Asset
+from maquette.videos import repository
+from maquette.videos.models import Video
+from maquette.videos.service import Videos
+
+router = APIRouter(prefix="/videos/{video_id}", tags=["files"])
+
+Download = Annotated[
+    bool, Query(description="1 asks browsers to keep the file instead of showing it.", examples=[True])
+]
+Raw = Annotated[bool, Query(description="1 gives the film itself, whatever the Accept header says.", examples=[True])]
+Find = Callable[[Session, Video], Asset | None]
+
+FILM_TYPE: Final = "video/mp4"
+
+
+@router.get(
+    "/download", summary="Where to download the film", responses=example(shapes.DOWNLOAD_EXAMPLE) | error_responses(404)
+)
+def download(request: Request, video_id: VideoId, videos: TheVideos) -> DownloadLink:
+    """The address of the film as a file to keep."""
+    _answer(videos, video_id, _film)
+    return DownloadLink(video_id=video_id, download_url=f"{request.base_url}videos/{video_id}/film?download=1")
+
+
+def _binary(media_type: str) -> dict[int | str, dict[str, Any]]:
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    documented = error_responses(404, 416)
+    documented[200] = {"description": "The whole file; its ETag is the sha256 of its content.", "content": content}
+    documented[206] = {"description": "The byte ranges that were asked for.", "content": content}
+    documented[304] = {"description": "The client's copy is the present one (If-None-Match)."}
+    return documented
+
+
+def _get_and_head(path: str, *, summary: str, responses: dict[int | str, dict[str, Any]]) -> Callable[[Any], Any]:
+    def register(endpoint: Any) -> Any:
+        router.head(path, include_in_schema=False)(endpoint)
+        return router.get(path, summary=summary, response_class=Response, responses=responses)(endpoint)
+
+    return register
+
+
+def _stream_responses() -> dict[int | str, dict[str, Any]]:
+    documented = _binary(FILM_TYPE)
+    link = {"schema": StreamLink.model_json_schema(), "example": shapes.STREAM_EXAMPLE}
+    documented[200] = {
+        "description": "The film's address, or the film itself.",
+        "content": {"application/json": link} | documented[200]["content"],
+    }
+    return documented
+
+
+@_get_and_head("/stream", summary="Play the film", responses=_stream_responses())
+def stream(request: Request, video_id: VideoId, videos: TheVideos, raw: Raw = False) -> Response:
+    """The film itself for players: with a ``Range`` header, an ``Accept`` that likes video/mp4 better than
+    application/json, or ``?raw=1``. For all others a JSON document with the film's address."""
+    film = _answer(videos, video_id, _film)
+    film.headers["vary"] = "Accept, Range"
+    if raw or "range" in request.headers or prefers_video(request.headers.get("accept", "")):
+        return film
+    link = StreamLink(video_id=video_id, stream_url=f"{request.base_url}videos/{video_id}/film")
+    return JSONResponse(link.model_dump(), headers={"Vary": "Accept, Range"})
+
+
+@_get_and_head("/film", summary="The film", responses=_binary(FILM_TYPE))
+def film(video_id: VideoId, videos: TheVideos, download: Download = False) -> Response:
+    """``final.mp4``, with byte ranges. While a block is made anew it is still the film from before."""
+    return _answer(videos, video_id, _film, download=download)
+
+
+@_get_and_head("/poster", summary="The poster", responses=_binary("image/jpeg"))
+def poster(video_id: VideoId, videos: TheVideos, download: Download = False) -> Response:
+    """A still of the film."""
+    return _answer(videos, video_id, _newest("poster"), label="poster", download=download)
+
+
+@_get_and_head("/contact-sheet", summary="The contact sheet", responses=_binary("image/png"))
+def contact_sheet(video_id: VideoId, videos: TheVideos, download: Download = False) -> Response:
+    """All blocks on one picture."""
+    return _answer(videos, video_id, _newest("contact_sheet"), label="contact-sheet", download=download)
+
+
+@_get_and_head("/preview", summary="The preview", responses=_binary(FILM_TYPE))
+def preview(video_id: VideoId, videos: TheVideos, download: Download = False) -> Response:
+    """The film small, for lists."""
+    return _answer(videos, video_id, _newest("preview"), label="preview", download=download)
+
+
+@_get_and_head("/script", summary="The script", responses=_binary("application/json"))
+def script(video_id: VideoId, videos: TheVideos, download: Download = False) -> Response:
+    """``script_v2.json`` as it was written."""
+    return _answer(videos, video_id, _script, label="script", download=download)
+
+
+@_get_and_head("/blocks/{number}/clip", summary="One block's clip", responses=_binary(FILM_TYPE))
+def clip(video_id: VideoId, number: BlockNumber, videos: TheVideos, download: Download = False) -> Response:
+    """The block as it is in the film, captions and sound included."""
+    return _answer(videos, video_id, _clip(number), label=f"block-{number}", download=download)
+
+
+def _answer(
+    videos: Videos, video_id: str, find: Find, *, label: str = "", download: bool = False
+) -> StoredFileResponse:
+    with videos.database.begin() as session:
+        video = repository.get_video(session, video_id)
+        asset = find(session, video)
+    if asset is None:
+        raise NotFound(f"{video_id} has no such file yet", code="video_not_ready")
+    path = videos.store.path(asset.key)
+    return StoredFileResponse(
+        path,
+        media_type=asset.media_type,
+        sha256=asset.sha256,
+        name=file_name(f"{video.theme[:60]} {label}", fallback=video_id, suffix=path.suffix),
+        download=download,
+    )
+
+
+def _film(session: Session, video: Video) -> Asset | None:
+    return library.get(session, video.film_asset_id) if video.film_asset_id else None
+
+
+def _newest(kind: str) -> Find:
+    return lambda session, video: library.newest(session, video.id, kind)
+
+
+def _script(session: Session, video: Video) -> Asset | None:
+    # Kept in one transaction with the model's raw text, which is a script too.
+    found = select(Asset).where(
+        Asset.subject == video.id, Asset.kind == "script", Asset.media_type == "application/json"
+    )
+    return session.exec(found.order_by(col(Asset.created_at).desc()).limit(1)).first()
+
+
+def _clip(number: int) -> Find:
+    def find(session: Session, video: Video) -> Asset | None:
+        block = next((each for each in repository.blocks_of(session, video.id) if each.number == number), None)
+        if block is None:
+            raise NotFound(f"{video.id} has no block {number}", code="block_not_found", number=number)
+        return library.get(session, block.clip_asset_id) if block.clip_asset_id else None
+
+    return find

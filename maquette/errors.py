@@ -1,0 +1,324 @@
+"""The one tree of errors.
+
+::
+
+    MaquetteError
+    ├── InvalidInput            the request is wrong; say what to change
+    ├── NotFound                no such thing
+    ├── Conflict                not now: the thing is in another state
+    ├── AccessDenied            token or access code missing or wrong
+    ├── ConfigurationError      a setting, a tool or a folder is missing or unusable
+    ├── StackError              a server of the stack did not start, or is not there
+    ├── LeaseHeld               another run holds the item
+    ├── StaleLease              this run lost its item; nothing more may be written
+    ├── StorageError            a file could not be kept (disk full, read-only)
+    ├── MediaError              a clip cannot be used, or a film fails the quality gate
+    └── ProviderError           what a provider raised, translated at its adapter
+        ├── Transient           retry, honouring ``retry_after_s``
+        ├── QuotaExceeded       wait or fail by policy
+        ├── Filtered            refused by a safety rule: reword once, then fail; not charged
+        ├── Invalid             never retry
+        └── OutcomeUnknown      sent, no answer: look up, never resubmit
+
+Each carries ``str(error)`` for the developer, ``code`` for the client, and ``text(language)`` for the
+user. Codes and their texts are data in ``TEXTS``.
+"""
+
+from typing import Final
+
+LANGUAGES: Final = ("fr", "en", "es")
+
+# The French texts of the video errors are those that existing clients show.
+TEXTS: Final[dict[str, dict[str, str]]] = {
+    "internal": {
+        "fr": "Une erreur est survenue. Veuillez réessayer.",
+        "en": "Something went wrong. Please try again.",
+        "es": "Se ha producido un error. Inténtelo de nuevo.",
+    },
+    "invalid_input": {
+        "fr": "La demande n'est pas valide : {reason}",
+        "en": "The request is not valid: {reason}",
+        "es": "La solicitud no es válida: {reason}",
+    },
+    "theme_empty": {
+        "fr": "Le thème ne peut pas être vide",
+        "en": "The theme cannot be empty",
+        "es": "El tema no puede estar vacío",
+    },
+    "theme_too_long": {
+        "fr": "Le thème est trop long (max 500 caractères)",
+        "en": "The theme is too long (500 characters at most)",
+        "es": "El tema es demasiado largo (máximo 500 caracteres)",
+    },
+    "script_not_drawable": {
+        "fr": "Aucune police installée ne couvre ces caractères : {characters}",
+        "en": "No installed font covers these characters: {characters}",
+        "es": "Ninguna fuente instalada cubre estos caracteres: {characters}",
+    },
+    "body_too_large": {
+        "fr": "La demande est trop volumineuse (max {limit} octets)",
+        "en": "The request is too large ({limit} bytes at most)",
+        "es": "La solicitud es demasiado grande (máximo {limit} bytes)",
+    },
+    "access_code": {
+        "fr": "Code d'accès invalide. Il change toutes les heures.",
+        "en": "Invalid access code. It changes every hour.",
+        "es": "Código de acceso no válido. Cambia cada hora.",
+    },
+    "unauthorized": {
+        "fr": "Jeton d'API absent ou invalide.",
+        "en": "The API token is missing or wrong.",
+        "es": "Falta el token de la API o no es válido.",
+    },
+    "not_found": {"fr": "Introuvable", "en": "Not found", "es": "No encontrado"},
+    "video_not_found": {"fr": "Vidéo non trouvée", "en": "Video not found", "es": "Vídeo no encontrado"},
+    "block_not_found": {
+        "fr": "Bloc {number} non trouvé",
+        "en": "Block {number} not found",
+        "es": "Bloque {number} no encontrado",
+    },
+    "video_not_ready": {
+        "fr": "La vidéo n'est pas encore terminée",
+        "en": "The video is not finished yet",
+        "es": "El vídeo aún no está terminado",
+    },
+    "video_busy": {
+        "fr": "La vidéo est en cours de génération. Réessayez quand elle sera terminée.",
+        "en": "The video is being generated. Try again when it has ended.",
+        "es": "El vídeo se está generando. Inténtelo cuando haya terminado.",
+    },
+    "nothing_to_retry": {
+        "fr": "La vidéo est terminée : rien à relancer",
+        "en": "The video is finished: nothing to retry",
+        "es": "El vídeo está terminado: nada que reintentar",
+    },
+    "conflict": {
+        "fr": "Impossible dans l'état actuel",
+        "en": "Not possible in the present state",
+        "es": "No es posible en el estado actual",
+    },
+    "configuration": {
+        "fr": "Le service est mal configuré. Contactez le support.",
+        "en": "The service is not set up correctly. Contact support.",
+        "es": "El servicio está mal configurado. Contacte con soporte.",
+    },
+    "stack": {
+        "fr": "Le service ne répond pas. Réessayez dans quelques minutes.",
+        "en": "The service does not answer. Try again in a few minutes.",
+        "es": "El servicio no responde. Inténtelo en unos minutos.",
+    },
+    "lease": {
+        "fr": "Un autre processus s'occupe déjà de cette demande.",
+        "en": "Another process already works on this order.",
+        "es": "Otro proceso ya trabaja en esta solicitud.",
+    },
+    "storage": {
+        "fr": "Le fichier n'a pas pu être enregistré. Contactez le support.",
+        "en": "The file could not be stored. Contact support.",
+        "es": "No se pudo guardar el archivo. Contacte con soporte.",
+    },
+    "storage_full": {
+        "fr": "Le disque est plein. Libérez de l'espace puis relancez.",
+        "en": "The disk is full. Free some space, then retry.",
+        "es": "El disco está lleno. Libere espacio y reintente.",
+    },
+    "bad_clip": {
+        "fr": "Le clip reçu est inutilisable ({reason}).",
+        "en": "The clip that arrived cannot be used ({reason}).",
+        "es": "El clip recibido no se puede usar ({reason}).",
+    },
+    "assembly_failed": {
+        "fr": "Erreur lors de l'assemblage de la vidéo. Contactez le support.",
+        "en": "The video could not be assembled. Contact support.",
+        "es": "Error al montar el vídeo. Contacte con soporte.",
+    },
+    "usage_guidelines": {
+        "fr": "Le contenu demandé ne respecte pas les règles de sécurité de Google. Essayez un thème différent.",
+        "en": "The requested content is against Google's safety rules. Try another theme.",
+        "es": "El contenido solicitado no respeta las reglas de seguridad de Google. Pruebe otro tema.",
+    },
+    "third_party_content": {
+        "fr": "Impossible de générer du contenu protégé par copyright. Évitez les personnages/marques connus.",
+        "en": "Content under copyright cannot be generated. Avoid known characters and brands.",
+        "es": "No se puede generar contenido protegido por derechos de autor. Evite personajes y marcas conocidos.",
+    },
+    "filtered": {
+        "fr": "Le contenu demandé a été refusé par une règle de sécurité. Essayez un thème différent.",
+        "en": "The requested content was refused by a safety rule. Try another theme.",
+        "es": "Una regla de seguridad rechazó el contenido solicitado. Pruebe otro tema.",
+    },
+    "quota_exceeded": {
+        "fr": "Quota API dépassé. Réessayez dans quelques minutes.",
+        "en": "The API quota is used up. Try again in a few minutes.",
+        "es": "Cuota de la API superada. Inténtelo en unos minutos.",
+    },
+    "operation_timeout": {
+        "fr": "La génération a pris trop de temps. Réessayez avec une durée plus courte.",
+        "en": "The generation took too long. Try again with a shorter duration.",
+        "es": "La generación tardó demasiado. Inténtelo con una duración más corta.",
+    },
+    "provider_unavailable": {
+        "fr": "Le fournisseur ne répond pas. Réessayez dans quelques minutes.",
+        "en": "The provider does not answer. Try again in a few minutes.",
+        "es": "El proveedor no responde. Inténtelo en unos minutos.",
+    },
+    "provider_rejected": {
+        "fr": "Le fournisseur a rejeté la demande.",
+        "en": "The provider rejected the request.",
+        "es": "El proveedor rechazó la solicitud.",
+    },
+    "outcome_unknown": {
+        "fr": "La réponse du fournisseur s'est perdue ; rien n'est renvoyé sans votre accord.",
+        "en": "The provider's answer was lost; nothing is sent again without your consent.",
+        "es": "Se perdió la respuesta del proveedor; nada se reenvía sin su acuerdo.",
+    },
+    "cancelled": {
+        "fr": "La génération a été annulée.",
+        "en": "The generation was cancelled.",
+        "es": "La generación fue cancelada.",
+    },
+    "attempts_exhausted": {
+        "fr": "La tâche s'est interrompue trop souvent. Relancez-la ou contactez le support.",
+        "en": "The job broke off too often. Retry it or contact support.",
+        "es": "La tarea se interrumpió demasiadas veces. Reinténtela o contacte con soporte.",
+    },
+}
+
+
+def text_of(code: str, language: str = "fr", **values: object) -> str:
+    """The user's text of ``code`` in ``language`` (French where it is unknown); unknown codes read as internal."""
+    texts = TEXTS.get(code, TEXTS["internal"])
+    return texts.get(language, texts["fr"]).format(**values)
+
+
+class MaquetteError(Exception):
+    """Base of all. ``values`` fill the user's text."""
+
+    code = "internal"
+
+    def __init__(self, message: str, *, code: str | None = None, **values: object) -> None:
+        super().__init__(message)
+        if code is not None:
+            self.code = code
+        self.values = values
+
+    def text(self, language: str = "fr") -> str:
+        """The user's text in fr, en or es."""
+        try:
+            return text_of(self.code, language, **self.values)
+        except KeyError:  # a text with a gap that this error does not fill
+            return str(self)
+
+
+class InvalidInput(MaquetteError):
+    """The request is wrong; the message says what to change."""
+
+    code = "invalid_input"
+
+    def __init__(self, message: str, *, code: str | None = None, **values: object) -> None:
+        super().__init__(message, code=code, **{"reason": message, **values})
+
+
+class NotFound(MaquetteError):
+    """No such thing."""
+
+    code = "not_found"
+
+
+class Conflict(MaquetteError):
+    """Not now: the thing is in another state."""
+
+    code = "conflict"
+
+
+class AccessDenied(MaquetteError):
+    """A token or access code is missing or wrong."""
+
+    code = "unauthorized"
+
+
+class ConfigurationError(MaquetteError):
+    """A setting, a tool or a folder is missing or unusable; the message says how to get it."""
+
+    code = "configuration"
+
+
+class StackError(MaquetteError):
+    """A server of the stack did not start, or is not there."""
+
+    code = "stack"
+
+
+class LeaseHeld(MaquetteError):
+    """Another run holds the item, or the item has ended."""
+
+    code = "lease"
+
+
+class StaleLease(MaquetteError):
+    """This run lost its item to another; nothing more may be written by it."""
+
+    code = "lease"
+
+
+class StorageError(MaquetteError):
+    """A file could not be kept; code ``storage_full`` when no space is left."""
+
+    code = "storage"
+
+
+class MediaError(MaquetteError):
+    """A clip cannot be used (``bad_clip``), or a film fails (``assembly_failed``)."""
+
+    code = "bad_clip"
+
+    def __init__(self, message: str, *, code: str | None = None, **values: object) -> None:
+        super().__init__(message, code=code, **{"reason": message, **values})
+
+
+class ProviderError(MaquetteError):
+    """What a provider raised, translated at its adapter."""
+
+    code = "provider_rejected"
+
+
+class Transient(ProviderError):
+    """Worth another try, not before ``retry_after_s`` where the provider named it."""
+
+    code = "provider_unavailable"
+
+    def __init__(
+        self, message: str, *, code: str | None = None, retry_after_s: float | None = None, **values: object
+    ) -> None:
+        super().__init__(message, code=code, **values)
+        self.retry_after_s = retry_after_s
+
+
+class QuotaExceeded(ProviderError):
+    """The account's quota at the provider is used up."""
+
+    code = "quota_exceeded"
+
+    def __init__(
+        self, message: str, *, code: str | None = None, retry_after_s: float | None = None, **values: object
+    ) -> None:
+        super().__init__(message, code=code, **values)
+        self.retry_after_s = retry_after_s
+
+
+class Filtered(ProviderError):
+    """Refused by a safety rule: reword once, then fail. Not charged."""
+
+    code = "filtered"
+
+
+class Invalid(ProviderError):
+    """The provider will never take this request."""
+
+    code = "provider_rejected"
+
+
+class OutcomeUnknown(ProviderError):
+    """Sent, and no answer came: look the call up, never send it again blindly."""
+
+    code = "outcome_unknown"

@@ -1,0 +1,389 @@
+"""The stack of one home: PostgreSQL, Prefect server, worker, API, dispatcher and reconciler, on loopback.
+
+What it starts it ends. Child processes live in sessions of their own, so that Ctrl-C reaches only this
+one, which then stops them in order.
+"""
+
+import fcntl
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import IO, NoReturn
+
+import httpx
+import psutil
+from pydantic import BaseModel
+
+from maquette.db.embedded import embedded_postgres, make_home
+from maquette.db.engine import Database
+from maquette.errors import ConfigurationError, StackError
+from maquette.launch import schema
+from maquette.launch.code import code_root
+from maquette.launch.dispatcher import Dispatcher
+from maquette.launch.flow_runs import PrefectFlowRuns
+from maquette.launch.reconciler import Reconciler
+from maquette.settings import Settings
+from maquette.storage import store_from_settings
+
+log = logging.getLogger(__name__)
+
+POOL = "maquette"
+START_S = 120.0
+STOP_S = 10.0
+
+
+class StackState(BaseModel):
+    """What a running stack tells other processes of its home, in ``stack.json``."""
+
+    pid: int
+    api_url: str
+    prefect_url: str
+    database_url: str
+    children: dict[str, int] = {}
+
+    @property
+    def run_page(self) -> str:
+        """Address of a flow run's page, without the id."""
+        return f"{self.prefect_url}/runs/flow-run/"
+
+
+class Stack:
+    """A running stack. Made by ``running``."""
+
+    def __init__(
+        self, settings: Settings, home: Path, database: Database, state: StackState, *, stop: threading.Event
+    ) -> None:
+        self.settings = settings
+        self.home = home
+        self.database = database
+        self.state = state
+        self.environment: dict[str, str] = {}
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._commands: dict[str, Sequence[str]] = {}
+        self._stop = stop
+
+    def start(self, name: str, command: Sequence[str]) -> None:
+        """Start a child; its output goes to ``logs/<name>.log``."""
+        logs = self.home / "logs"
+        logs.mkdir(exist_ok=True)
+        with (logs / f"{name}.log").open("ab") as output:
+            self._children[name] = subprocess.Popen(
+                command,
+                cwd=code_root(self.settings),
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._commands[name] = command
+        self.state.children = {each: child.pid for each, child in self._children.items()}
+        write_state(self.home, self.state)
+
+    def restart(self, name: str) -> None:
+        """Start another child under the name; the one before is no longer watched."""
+        self.start(name, self._commands[name])
+
+    def wait_for(self, name: str, ready: Callable[[], bool]) -> None:
+        """Wait until ``ready``. Raises ``StackError`` with the log's end when the child dies or takes too long.
+
+        Raises ``KeyboardInterrupt`` when the start was called off meanwhile.
+        """
+        deadline = time.monotonic() + START_S
+        while not ready():
+            if self._stop.is_set():
+                raise KeyboardInterrupt
+            code = self._children[name].poll()
+            if code is not None or time.monotonic() > deadline:
+                path = self.home / "logs" / f"{name}.log"
+                tail = "\n".join(path.read_text("utf-8", "replace").splitlines()[-15:])
+                fate = f"ended with {code}" if code is not None else f"was not ready in {START_S:.0f} s"
+                raise StackError(f"the {name} {fate}; the end of {path}:\n{tail}")
+            time.sleep(0.05)
+
+    def supervise_once(self) -> None:
+        """Start again what died."""
+        for name, child in list(self._children.items()):
+            if child.poll() is not None:
+                log.warning("the %s ended with %s; starting it again", name, child.returncode)
+                self.restart(name)
+
+    def supervise(self, stop: threading.Event) -> None:
+        """Watch the children until ``stop``."""
+        while not stop.wait(1):
+            self.supervise_once()
+
+    def stop_children(self) -> None:
+        """Stop what was started, last first, each with all that it started."""
+        for _, child in reversed(self._children.items()):
+            end_tree(child.pid)
+            child.wait()
+
+
+@contextmanager
+def running(
+    settings: Settings,
+    *,
+    with_api: bool = True,
+    on_step: Callable[[str], None] = log.info,
+    stop: threading.Event | None = None,
+) -> Iterator[Stack]:
+    """Start the home's stack, yield it ready, and stop it. Raises ``StackError``, ``ConfigurationError``.
+
+    ``on_step`` hears in a few words what is being started. ``stop``, when set, calls a start off between two
+    steps (``KeyboardInterrupt``): a signal in the midst of one could leave a half-made database.
+    """
+    called_off = stop or threading.Event()
+
+    def step(text: str) -> None:
+        if called_off.is_set():
+            raise KeyboardInterrupt
+        on_step(text)
+
+    require_safe_address(settings)
+    home = make_home(settings.home)
+    code = code_root(settings)
+    with ExitStack() as exits:
+        exits.enter_context(_only_one(home))
+        _end_leftovers(home)
+        if settings.prefect_api_url is None:
+            require_free_port(settings.prefect_host, settings.prefect_port, option="--prefect-port")
+        if with_api:
+            require_free_port(settings.api_host, settings.api_port, option="--port")
+        step("database")
+        url = (
+            settings.database_url.get_secret_value()
+            if settings.database_url
+            else exits.enter_context(embedded_postgres(home))
+        )
+        schema.upgrade(url, code=code)
+        database = Database(url)
+        exits.callback(database.dispose)
+        prefect_url = f"http://{settings.prefect_host}:{settings.prefect_port}"
+        prefect_api = settings.prefect_api_url or f"{prefect_url}/api"
+        state = StackState(
+            pid=os.getpid(),
+            api_url=f"http://{settings.api_host}:{settings.api_port}",
+            prefect_url=settings.prefect_api_url.removesuffix("/api") if settings.prefect_api_url else prefect_url,
+            database_url=url,
+        )
+        stack = Stack(settings, home, database, state, stop=called_off)
+        stack.environment = child_environment(settings, home=home, code=code, database_url=url, prefect_api=prefect_api)
+        # Prefect's client in this process reads these when it is imported.
+        os.environ.update({name: stack.environment[name] for name in ("PREFECT_HOME", "DO_NOT_TRACK")})
+        exits.callback((home / "stack.json").unlink, missing_ok=True)
+        exits.callback(stack.stop_children)
+        if settings.prefect_api_url is None:
+            step("Prefect server")
+            stack.start("prefect-server", _python("uvicorn", "--factory", "prefect.server.api.server:create_app",
+                                                  "--host", settings.prefect_host, "--port", str(settings.prefect_port),
+                                                  "--log-level", "warning"))  # fmt: skip
+        if with_api:
+            stack.start("api", _python("maquette.api"))
+        if settings.prefect_api_url is None:
+            stack.wait_for("prefect-server", lambda: _answers(f"{prefect_api}/health"))
+        step("worker")
+        worker = ["worker", "start", "--pool", POOL, "--type", "process", "--limit", str(settings.worker_limit)]
+        stack.start("worker", _python("prefect", *worker))
+        register = register_with(stack.environment, code)
+        register()
+        _run_threads(exits, stack, exits.enter_context(PrefectFlowRuns(prefect_api)), register)
+        if with_api:
+            step("API")
+            stack.wait_for("api", lambda: _answers(f"{state.api_url}/health"))
+        yield stack
+
+
+def child_environment(
+    settings: Settings, *, home: Path, code: Path, database_url: str, prefect_api: str
+) -> dict[str, str]:
+    """The environment of the stack's processes: ours, without the person's own Prefect profile."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    paths = [str(code), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return kept | {
+        "MAQUETTE_HOME": str(home),
+        "MAQUETTE_DATABASE_URL": database_url,
+        "MAQUETTE_CODE_ROOT": str(code),
+        "MAQUETTE_API_HOST": settings.api_host,
+        "MAQUETTE_API_PORT": str(settings.api_port),
+        "MAQUETTE_PREFECT_API_URL": prefect_api,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_API_URL": prefect_api,
+        "PREFECT_LOCAL_STORAGE_PATH": str(home / "prefect" / "storage"),
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        # Slots survive a restart of the server, and come back when their holder was killed.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    }
+
+
+def register_with(environment: dict[str, str], code: Path) -> Callable[[], None]:
+    """A call that registers the deployments, from a process of its own: ``maquette`` imports no flows."""
+
+    def register() -> None:
+        done = subprocess.run(
+            _python("deployments"), cwd=code, env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise StackError(f"the deployments could not be registered:\n{done.stderr[-2000:]}")
+
+    return register
+
+
+def require_free_port(host: str, port: int, *, option: str) -> None:
+    """Raises ``StackError`` naming the option when something listens there."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise StackError(
+                f"port {port} on {host} is taken ({error.strerror}): choose another with {option}"
+            ) from error
+
+
+def require_safe_address(settings: Settings) -> None:
+    """Off loopback the API needs a token. Raises ``ConfigurationError``."""
+    loopback = settings.api_host in ("localhost", "::1") or settings.api_host.startswith("127.")
+    if not loopback and settings.api_token is None:
+        raise ConfigurationError(
+            f"the API would be open to everybody on {settings.api_host}: set MAQUETTE_API_TOKEN, or bind to 127.0.0.1"
+        )
+
+
+def write_state(home: Path, state: StackState) -> None:
+    """Replace ``stack.json`` at one stroke; it holds the database's URL, so only its owner may read it."""
+    path = home / "stack.json"
+    made = path.with_suffix(".tmp")
+    descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(state.model_dump_json(indent=2))
+    made.replace(path)
+
+
+def read_state(home: Path) -> StackState | None:
+    """The stack that runs on ``home``; ``None`` when none does."""
+    try:
+        state = StackState.model_validate_json((home.expanduser().absolute() / "stack.json").read_text())
+    except (FileNotFoundError, json.JSONDecodeError, ValueError):
+        return None
+    return state if psutil.pid_exists(state.pid) else None
+
+
+def end_tree(pid: int) -> None:
+    """End a process and all it started: asked first, killed after ``STOP_S``."""
+    try:
+        root = psutil.Process(pid)
+        tree = [*root.children(recursive=True), root]
+    except psutil.NoSuchProcess:
+        return
+    with suppress(psutil.NoSuchProcess):
+        root.terminate()
+    _gone, _ = psutil.wait_procs([root], timeout=STOP_S)
+    for process in tree:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(tree, timeout=STOP_S)
+
+
+@contextmanager
+def stop_on_signals(*, at_once: Callable[[], None] | None = None) -> Iterator[threading.Event]:
+    """An event that SIGINT, SIGTERM and SIGHUP set; a second one calls ``at_once``."""
+    stop = threading.Event()
+
+    def hear(*_: object) -> None:
+        if stop.is_set() and at_once is not None:
+            at_once()
+        stop.set()
+
+    previous = {number: signal.signal(number, hear) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def kill_at_once(settings: Settings) -> NoReturn:
+    """Kill all that this process started, and this process (exit code 130), without a farewell.
+
+    PostgreSQL is told to quit immediately where it is the home's and this process runs the stack; it recovers
+    from its log at the next start.
+    """
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    home = settings.home.expanduser().absolute()
+    state = read_state(home)
+    if state is not None and state.pid == os.getpid():
+        with suppress(OSError, ValueError, IndexError):
+            os.kill(int((home / "postgres" / "postmaster.pid").read_text().splitlines()[0]), signal.SIGQUIT)
+        (home / "stack.json").unlink(missing_ok=True)
+    os._exit(130)
+
+
+def _python(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _run_threads(exits: ExitStack, stack: Stack, runs: PrefectFlowRuns, register: Callable[[], None]) -> None:
+    settings, stop = stack.settings, threading.Event()
+    dispatcher = Dispatcher(stack.database, runs, poll_s=settings.dispatch_poll_s, register=register)
+    reconciler = Reconciler(stack.database, runs, store_from_settings(settings), settings)
+    for name, target in (
+        ("dispatcher", dispatcher.run),
+        ("reconciler", reconciler.run),
+        ("supervisor", stack.supervise),
+    ):
+        thread = threading.Thread(target=target, args=[stop], name=name, daemon=True)
+        thread.start()
+        exits.callback(thread.join, STOP_S)
+    exits.callback(stop.set)
+
+
+@contextmanager
+def _only_one(home: Path) -> Iterator[None]:
+    lock: IO[str]
+    with (home / "stack.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            state = read_state(home)
+            where = f" (process {state.pid}, {state.api_url})" if state else ""
+            raise StackError(
+                f"a stack already runs on {home}{where}: use it, stop it, or set MAQUETTE_HOME to another folder"
+            ) from None
+        yield
+
+
+def _end_leftovers(home: Path) -> None:
+    """End the children of a stack that was killed: it left their ids, and nobody else watches them."""
+    try:
+        state = StackState.model_validate_json((home / "stack.json").read_text())
+    except (FileNotFoundError, ValueError):
+        return
+    for name, pid in state.children.items():
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            if str(home) == psutil.Process(pid).environ().get("MAQUETTE_HOME"):
+                log.warning("ending the %s that a killed stack left (process %d)", name, pid)
+                end_tree(pid)

@@ -1,0 +1,26 @@
+"""Named points at which a run can be told to stop and wait for its SIGKILL (``MAQUETTE_CRASH_AT``)."""
+
+import threading
+from typing import Final
+
+from maquette.settings import get_settings
+
+CRASH_POINTS: Final = (
+    "after-intent",
+    "after-submit",
+    "while-waiting",
+    "after-fetch",
+    "during-normalising",
+    "during-assembly",
+)
+
+
+def crash_point(name: str) -> None:
+    """Stand still here, for ever, when the settings name this point; leave a marker that tells so."""
+    settings = get_settings()
+    if settings.crash_at != name:
+        return
+    marker = settings.home / "rehearsal" / name
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.touch()
+    threading.Event().wait()

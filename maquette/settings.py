@@ -1,0 +1,101 @@
+"""Settings, read once from the environment (prefix ``MAQUETTE_``); nothing else reads it."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Fault = Literal["fail", "refuse", "stall", "lose-answer", "throttle", "broken-clip"]
+
+
+class Settings(BaseSettings):
+    """Every field can be set as ``MAQUETTE_<NAME>``; the defaults run on one machine without keys."""
+
+    model_config = SettingsConfigDict(env_prefix="MAQUETTE_", extra="ignore")
+
+    home: Path = Field(Path(".maquette"), description="Folder of database, assets, logs and the Prefect server's data.")
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL URL of the application database; empty starts the embedded server below the home."
+    )
+    code_root: Path | None = Field(
+        None,
+        description="Folder that holds prefect.yaml; by default the checkout, or the current folder.",
+    )
+
+    api_host: str = Field("127.0.0.1", description="Address that the API binds to; off loopback it needs a token.")
+    api_port: int = Field(8000, ge=1, le=65535, description="Port of the HTTP API.")
+    api_token: SecretStr | None = Field(None, description="Bearer token that every API call must carry.")
+    api_max_body_bytes: int = Field(1_000_000, ge=1_000, description="Largest request body that is read, in bytes.")
+    access_code: SecretStr | None = Field(
+        None,
+        min_length=8,
+        max_length=8,
+        description="Code of 8 characters that creating a video asks for; off by default.",
+    )
+    cors_origins: list[str] = Field(
+        [f"http://{host}{port}" for host in ("localhost", "127.0.0.1") for port in ("", ":80", ":5173", ":3000")],
+        description="Origins of browser clients that may call the API, as a JSON list.",
+    )
+    prefect_host: str = Field("127.0.0.1", description="Address that the embedded Prefect server binds to.")
+    prefect_port: int = Field(4200, ge=1, le=65535, description="Port of the embedded Prefect server.")
+    prefect_api_url: str | None = Field(
+        None, description="API of a Prefect server of your own; empty starts one below the home."
+    )
+    worker_limit: int = Field(4, ge=1, description="Flow runs that one worker runs at a time.")
+
+    lease_s: float = Field(60, gt=0, description="Life of an attempt's lease, in seconds of the database's clock.")
+    lease_renew_s: float = Field(15, gt=0, description="Seconds between two renewals of a lease.")
+    dispatch_poll_s: float = Field(5, gt=0, description="Seconds between two looks at the queue without notifications.")
+    reconcile_s: float = Field(30, gt=0, description="Seconds between two passes of the reconciler.")
+    dispatch_grace_s: float = Field(
+        60, gt=0, description="Seconds after which a job that was sent and never claimed is looked up in Prefect."
+    )
+    video_deadline_s: float = Field(3600, gt=0, description="Seconds that one attempt of a video may take in all.")
+    job_max_attempts: int = Field(5, ge=1, description="Attempts that one job gets when its runs crash.")
+    orphan_grace_s: float = Field(
+        3600, gt=0, description="Age in seconds from which a file that nothing refers to is removed."
+    )
+
+    draft: bool = Field(False, description="Films at a quarter of their size, to rehearse cheaply.")
+    clip_provider: str = Field("local", description="Provider of video clips: local, replicate or veo.")
+    clip_model: str | None = Field(None, description="Model of the clip provider; empty takes the catalogue's first.")
+    clip_tries: int = Field(4, ge=1, description="Submissions that one block gets: the first and three retries.")
+    clip_backoff_s: float = Field(2, ge=0, description="Base of the exponential delay between tries, in seconds.")
+    clip_timeout_s: float = Field(900, gt=0, description="Seconds that a provider may work on one clip.")
+    clip_poll_s: float = Field(0.5, gt=0, description="Seconds between two looks at a clip's operation.")
+    clip_concurrency: int = Field(2, ge=1, description="Clips that may be under way at the clip provider at once.")
+    replicate_api_token: SecretStr | None = Field(None, description="Token of Replicate.")
+    replicate_base_url: str | None = Field(None, description="Other address of Replicate's API.")
+    google_project: str | None = Field(None, description="Google Cloud project for Veo.")
+    google_location: str = Field("us-central1", description="Google Cloud location for Veo.")
+    google_base_url: str | None = Field(None, description="Other address of Google's API.")
+
+    text_provider: str = Field("local", description="Writer of scripts: local, or openai for any compatible server.")
+    openai_base_url: str | None = Field(None, description="Address of the OpenAI-compatible server, with its /v1.")
+    openai_api_key: SecretStr | None = Field(None, description="Key of the OpenAI-compatible server.")
+    openai_model: str = Field("gpt-5-mini", description="Model that writes scripts.")
+    text_timeout_s: float = Field(120, gt=0, description="Seconds that a model may take to write a script.")
+
+    local_price_micros_per_s: int = Field(
+        0, ge=0, description="Pretended price of local clips per second, in micro-dollars, to rehearse costs."
+    )
+    local_faults: dict[int, list[Fault]] = Field(
+        {},
+        description="Rehearsed faults of local clips, as JSON: block number to the faults of its submissions.",
+    )
+    local_stall_s: float = Field(3600, ge=0, description="Seconds for which a stalled local operation hangs.")
+    local_instant: bool = Field(
+        False, description="Local clips are small prepared ones, at once; for benchmarks and tests."
+    )
+
+    crash_at: str | None = Field(
+        None, description="Named point at which a run stops and waits to be killed; for rehearsals only."
+    )
+
+
+@lru_cache
+def get_settings() -> Settings:
+    """The process's settings; raises ``pydantic.ValidationError`` that names the wrong variable."""
+    return Settings()

@@ -1,0 +1,87 @@
+"""The steps of a video as Prefect tasks: retries, limits and names; the work is in ``maquette.videos``."""
+
+import asyncio
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from prefect import task
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task, exponential_backoff
+
+from maquette.errors import MaquetteError, Transient
+from maquette.orders.models import Lease
+from maquette.providers.clips.port import OperationState
+from maquette.videos import film, production
+from maquette.videos.studio import studio
+
+
+def is_passing(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
+    """Retry only what costs nothing to repeat: a look at an operation or a download that failed on the way."""
+    error = getattr(state.data, "result", state.data)
+    return (
+        isinstance(error, Transient) and error.code != "operation_timeout" and not error.values.get("operation_ended")
+    )
+
+
+RETRIES: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay_seconds": exponential_backoff(backoff_factor=1),
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": is_passing,
+}
+
+
+@task(name="write-script", task_run_name="write the script", persist_result=True)
+async def write_script(lease: Lease) -> int:
+    """Write the script; the number of its blocks."""
+    return await asyncio.to_thread(production.write_script, studio(), lease)
+
+
+@task(name="submit-clip", task_run_name="order block {number}", persist_result=True)
+async def submit_clip(lease: Lease, block_id: UUID, *, number: int) -> UUID:
+    """Order one clip; its journal call."""
+    return await asyncio.to_thread(production.submit_clip, studio(), lease, block_id)
+
+
+@task(name="wait-for-clip", task_run_name="wait for block {number}", persist_result=True, **RETRIES)
+async def wait_for_clip(lease: Lease, block_id: UUID, call_id: UUID, *, number: int) -> None:
+    """Look until the operation has ended."""
+    work = studio()
+    while True:
+        status = await asyncio.to_thread(production.look_at_clip, work, lease, block_id, call_id)
+        if status.state is OperationState.SUCCEEDED:
+            return
+        await asyncio.sleep(work.settings.clip_poll_s)
+
+
+@task(name="receive-clip", task_run_name="normalise block {number}", persist_result=True, **RETRIES)
+async def receive_clip(lease: Lease, block_id: UUID, call_id: UUID, *, number: int) -> str:
+    """Fetch and normalise the clip; its sha256."""
+    return await asyncio.to_thread(production.receive_clip, studio(), lease, block_id, call_id)
+
+
+async def blocks_to_shoot(lease: Lease) -> list[production.BlockRef]:
+    """The blocks that still lack their clip."""
+    return await asyncio.to_thread(production.missing_clips, studio(), lease)
+
+
+async def require_all_clips(lease: Lease) -> None:
+    """Raise what the first failed block failed with."""
+    await asyncio.to_thread(production.require_all_clips, studio(), lease)
+
+
+def clip_limit() -> str:
+    """Name of the Prefect concurrency limit of the clip provider in use."""
+    return f"clips-{studio().clips.profile.provider}"
+
+
+async def judge(lease: Lease, block_id: UUID, error: MaquetteError) -> production.Verdict:
+    """Record a block's failure; whether and when it is tried again."""
+    return await asyncio.to_thread(production.judge, studio(), lease, block_id, error, random=Random())
+
+
+@task(name="assemble-film", task_run_name="assemble the film", persist_result=True)
+async def assemble_film(lease: Lease) -> film.VideoResult:
+    """Assemble, check and settle."""
+    return await asyncio.to_thread(film.assemble_film, studio(), lease)

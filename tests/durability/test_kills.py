@@ -1,0 +1,129 @@
+"""SIGKILL at every named point, stopped workers, doubled runs, a wiped Prefect: one film, one payment a block."""
+
+import os
+import signal
+from functools import partial
+
+import psutil
+import pytest
+from prefect.client.orchestration import SyncPrefectClient
+
+from maquette.rehearsal import CRASH_POINTS
+from maquette.videos.models import BlockEdit, VideoBrief
+from tests.rehearsing import Rehearsal, until
+
+pytestmark = pytest.mark.slow
+BRIEF = VideoBrief(theme="Les risques du sucre", target_duration=15)
+
+
+def test_a_film_survives_a_kill_at_every_named_point(rehearsal: Rehearsal) -> None:
+    rehearsal.kill_worker(then_crash_at=CRASH_POINTS[0])
+    video_id = rehearsal.videos.order(BRIEF).video_id
+    finished: dict[str, tuple[bytes, int]] = {}
+    for point, following in zip(CRASH_POINTS, [*CRASH_POINTS[1:], None], strict=True):
+        until(partial(rehearsal.reached, point), what=point)
+        if point == "during-assembly":
+            finished = rehearsal.files(video_id)
+            assert "final.mp4" not in finished  # nothing half-written under a final name
+            assert {"block_1.mp4", "block_2.mp4"} <= finished.keys()
+        rehearsal.kill_worker(then_crash_at=following)
+    video = rehearsal.ended(video_id)
+    assert (video.status, video.error_message) == ("completed", None)
+    rehearsal.require_one_payment_per_block(video)
+    files = rehearsal.files(video_id)
+    assert {name: files[name] for name in finished} == finished  # same bytes, same mtime
+    assert video.facts is not None
+    assert video.facts["duration_s"] == pytest.approx(15, abs=0.05)
+
+
+def test_an_edit_costs_its_block_and_the_assembly(rehearsal: Rehearsal) -> None:
+    video_id = rehearsal.videos.order(BRIEF).video_id
+    rehearsal.ended(video_id)
+    before = rehearsal.files(video_id)
+    rehearsal.videos.edit(video_id, 2, BlockEdit(dialogue="Goûtez plutôt un fruit."))
+    video = rehearsal.ended(video_id)
+    assert video.status == "completed"
+    after = rehearsal.files(video_id)
+    assert after["block_1.mp4"] == before["block_1.mp4"]
+    assert after["block_2.mp4"][0] != before["block_2.mp4"][0]
+    assert after["final.mp4"][0] != before["final.mp4"][0]
+    assert [line["number"] for line in rehearsal.paid()] in ([1, 2, 2], [2, 1, 2])
+
+
+def test_a_worker_stopped_past_its_lease_and_continued_writes_nothing(rehearsal: Rehearsal) -> None:
+    rehearsal.kill_worker(then_crash_at="while-waiting")
+    (rehearsal.settings.home / "rehearsal" / "while-waiting").unlink(missing_ok=True)
+    video_id = rehearsal.videos.order(BRIEF).video_id
+    until(lambda: rehearsal.reached("while-waiting"))
+    stopped = rehearsal.workers()
+    for process in stopped:
+        os.kill(process.pid, signal.SIGSTOP)
+    try:
+        # Another worker of the same pool, without a crash point, finds the expired lease.
+        rehearsal.stack.environment.pop("MAQUETTE_CRASH_AT", None)
+        rehearsal.stack.restart("worker")
+        video = rehearsal.ended(video_id)
+        settled = rehearsal.files(video_id)
+    finally:
+        for process in stopped:
+            if psutil.pid_exists(process.pid):
+                os.kill(process.pid, signal.SIGCONT)
+    with SyncPrefectClient(f"{rehearsal.stack.state.prefect_url}/api") as client:
+        runs = [run for run in client.read_flow_runs() if video_id in run.tags]
+    assert len(runs) >= 2
+    assert video.status == "completed"
+    rehearsal.require_one_payment_per_block(video)
+    for process in stopped:
+        os.kill(process.pid, signal.SIGKILL)
+    psutil.wait_procs(stopped, timeout=10)
+    assert rehearsal.files(video_id) == settled
+
+
+def test_two_runs_started_by_hand_for_one_item_make_one_film(rehearsal: Rehearsal) -> None:
+    placed = rehearsal.videos.order(BRIEF)
+    with SyncPrefectClient(f"{rehearsal.stack.state.prefect_url}/api") as client:
+        deployment = client.read_deployment_by_name("make-video/make-video")
+        by_hand = [
+            client.create_flow_run_from_deployment(deployment.id, parameters={"item_id": str(placed.item_id)})
+            for _ in range(2)
+        ]
+        video = rehearsal.ended(placed.video_id)
+        until(lambda: all(_final(client, run.id) for run in by_hand))
+        names = sorted(_final(client, run.id) for run in by_hand)
+    assert video.status == "completed"
+    rehearsal.require_one_payment_per_block(video)
+    assert names in (["Cancelled", "Cancelled"], ["Cancelled", "Completed"])
+
+
+def test_a_run_started_from_the_form_takes_the_same_road(rehearsal: Rehearsal) -> None:
+    with SyncPrefectClient(f"{rehearsal.stack.state.prefect_url}/api") as client:
+        deployment = client.read_deployment_by_name("make-video/make-video")
+        run = client.create_flow_run_from_deployment(
+            deployment.id, parameters={"theme": "Coffee in 1900", "target_duration": 8, "language": "en"}
+        )
+        until(lambda: _final(client, run.id))
+        assert _final(client, run.id) == "Completed"
+    video = rehearsal.videos.list(limit=1)[0]
+    assert (video.theme, video.status) == ("Coffee in 1900", "completed")
+    assert rehearsal.videos.get(video.id).flow_run_id == str(run.id)
+
+
+def test_a_wiped_prefect_loses_no_order(rehearsal: Rehearsal) -> None:
+    rehearsal.kill_worker(then_crash_at="while-waiting")
+    (rehearsal.settings.home / "rehearsal" / "while-waiting").unlink(missing_ok=True)
+    video_id = rehearsal.videos.order(BRIEF).video_id
+    until(lambda: rehearsal.reached("while-waiting"))
+    server = psutil.Process(rehearsal.stack.state.children["prefect-server"])
+    for path in (rehearsal.settings.home / "prefect").glob("prefect.db*"):
+        path.unlink()
+    server.kill()
+    waiting = rehearsal.videos.order(BRIEF)  # placed while Prefect is down
+    rehearsal.kill_worker()
+    videos = [rehearsal.ended(each, seconds=180) for each in (video_id, waiting.video_id)]
+    assert [video.status for video in videos] == ["completed", "completed"]
+    assert sorted(str(line["number"]) for line in rehearsal.paid()) == ["1", "1", "2", "2"]
+
+
+def _final(client: SyncPrefectClient, run_id: object) -> str:
+    state = client.read_flow_run(run_id).state  # type: ignore[arg-type]
+    return str(state.name) if state is not None and state.is_final() else ""

@@ -1,0 +1,114 @@
+"""A real stack with short leases, whose worker and servers the tests kill."""
+
+import itertools
+import json
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from maquette.journal import service as journal
+from maquette.launch.stack import Stack
+from maquette.settings import Settings
+from maquette.storage import store_from_settings
+from maquette.videos.documents import VideoDocument
+from maquette.videos.service import Videos
+
+PRICE = 1000
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(condition: Callable[[], object], *, seconds: float = 90, what: str = "the condition") -> None:
+    """Wait on a condition, looking each 50 ms."""
+    patience = threading.Event()
+    for _ in itertools.repeat(None, int(seconds / 0.05)):
+        if condition():
+            return
+        patience.wait(0.05)
+    raise AssertionError(f"{what}: not met in {seconds} s")
+
+
+@dataclass
+class Rehearsal:
+    """The stack and what is asked of it."""
+
+    stack: Stack
+    settings: Settings
+
+    @property
+    def videos(self) -> Videos:
+        return Videos(self.stack.database, store_from_settings(self.settings), self.settings)
+
+    def workers(self) -> list[psutil.Process]:
+        """The worker and all that it started, flow runs included."""
+        try:
+            worker = psutil.Process(self.stack.state.children["worker"])
+            return [worker, *worker.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def kill_worker(self, *, then_crash_at: str | None = None) -> None:
+        """SIGKILL the worker with its runs; the supervisor starts the next one, with that crash point."""
+        self.stack.environment.pop("MAQUETTE_CRASH_AT", None)
+        if then_crash_at:
+            self.stack.environment["MAQUETTE_CRASH_AT"] = then_crash_at
+        killed = self.workers()
+        for process in killed:
+            os.kill(process.pid, signal.SIGKILL)
+        until(lambda: set(killed).isdisjoint(self.workers()) and self.workers(), what="a new worker")
+
+    def reached(self, point: str) -> bool:
+        return (self.settings.home / "rehearsal" / point).exists()
+
+    def ended(self, video_id: str, *, seconds: float = 120) -> VideoDocument:
+        """The video when it has ended."""
+        until(lambda: self.videos.status(video_id).status in ("completed", "failed"), seconds=seconds, what=video_id)
+        return self.videos.get(video_id)
+
+    def paid(self) -> list[dict[str, object]]:
+        """The provider's own log: a line for each submission that it took."""
+        log = self.settings.home / "provider-local" / "submissions.jsonl"
+        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+    def require_one_payment_per_block(self, video: VideoDocument, *, tries: int = 1) -> None:
+        """The oracle: the provider's log and our journal agree, and no block was paid more often than tried."""
+        with self.stack.database.begin() as session:
+            total = journal.total_micros(session, video.video_id)
+        assert total == sum(int(str(line["cost_micros"])) for line in self.paid())
+        numbers = [int(str(line["number"])) for line in self.paid() if line["operation_id"]]
+        assert sorted(numbers) == sorted(list(range(1, video.total_blocks + 1)) * tries)
+
+    def files(self, video_id: str) -> dict[str, tuple[bytes, int]]:
+        """Content and time of what shows under the video's name."""
+        folder = self.settings.home / "videos" / video_id
+        return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+
+
+def rehearsal_settings(home: Path) -> Settings:
+    """Short leases and quick keepers; instant clips with a price."""
+    return Settings(
+        home=home,
+        api_port=free_port(),
+        prefect_port=free_port(),
+        lease_s=6,
+        lease_renew_s=1,
+        reconcile_s=0.5,
+        dispatch_grace_s=5,
+        dispatch_poll_s=1,
+        job_max_attempts=20,
+        clip_poll_s=0.1,
+        clip_backoff_s=0,
+        local_instant=True,
+        draft=True,
+        local_price_micros_per_s=PRICE,
+    )
