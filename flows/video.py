@@ -6,7 +6,6 @@ from uuid import UUID
 
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
-from prefect.concurrency.asyncio import concurrency
 from prefect.states import Cancelled
 from pydantic import Field
 
@@ -20,8 +19,8 @@ from tasks.attempt import attempt
 from tasks.video import (
     assemble_film,
     blocks_to_shoot,
-    clip_limit,
     judge,
+    provider_slot,
     receive_clip,
     require_all_clips,
     submit_clip,
@@ -93,7 +92,7 @@ async def shoot(lease: Lease, block_id: UUID, *, number: int) -> None:
     log = get_run_logger()
     while True:
         try:
-            async with concurrency(clip_limit(), lease_duration=60):
+            async with provider_slot(lease, block_id):
                 call_id = await submit_clip(lease, block_id, number=number)
                 await wait_for_clip(lease, block_id, call_id, number=number)
             await receive_clip(lease, block_id, call_id, number=number)

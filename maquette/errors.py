@@ -112,6 +112,16 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "en": "Another process already works on this order.",
         "es": "Otro proceso ya trabaja en esta solicitud.",
     },
+    "control_character": {
+        "fr": "Le texte contient un caractère de contrôle interdit ({character}) : retirez-le",
+        "en": "The text holds a control character ({character}): remove it",
+        "es": "El texto contiene un carácter de control ({character}): quítelo",
+    },
+    "idempotency_key": {
+        "fr": "Cette clé d'idempotence a déjà servi pour une autre demande : choisissez-en une autre",
+        "en": "This idempotency key was used for another request: choose a new one",
+        "es": "Esta clave de idempotencia ya se usó para otra solicitud: elija otra",
+    },
     "storage": {
         "fr": "Le fichier n'a pas pu être enregistré. Contactez le support.",
         "en": "The file could not be stored. Contact support.",

@@ -1,6 +1,6 @@
 """Named points at which a run can be told to stop and wait for its SIGKILL (``MAQUETTE_CRASH_AT``)."""
 
-import threading
+import time
 from typing import Final
 
 from maquette.settings import get_settings
@@ -16,11 +16,12 @@ CRASH_POINTS: Final = (
 
 
 def crash_point(name: str) -> None:
-    """Stand still here, for ever, when the settings name this point; leave a marker that tells so."""
+    """Stand still here when the settings name this point, for as long as the marker that tells so is there."""
     settings = get_settings()
     if settings.crash_at != name:
         return
     marker = settings.home / "rehearsal" / name
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.touch()
-    threading.Event().wait()
+    while marker.exists():
+        time.sleep(0.05)

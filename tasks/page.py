@@ -53,7 +53,11 @@ async def progress(lease: Lease) -> AsyncIterator[None]:
 
 async def storyboard(lease: Lease) -> None:
     """One picture of every block."""
-    await _image(lease, "storyboard", await asyncio.to_thread(_storyboard, lease), "Storyboard")
+    sheet = await asyncio.to_thread(_storyboard, lease)
+    try:
+        await _image(lease, "storyboard", sheet, "Storyboard")
+    finally:
+        sheet.unlink()
 
 
 async def film(lease: Lease) -> None:

@@ -1,12 +1,16 @@
 """The steps of a video as Prefect tasks: retries, limits and names; the work is in ``maquette.videos``."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
 from uuid import UUID
 
 from prefect import task
+from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.concurrency.asyncio import concurrency
 from prefect.tasks import Task, exponential_backoff
 
 from maquette.errors import MaquetteError, Transient
@@ -24,6 +28,9 @@ def is_passing(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bo
     )
 
 
+# The journal and the database are the cache: a task asked twice with equal inputs must look there, not at
+# what it answered before.
+KEPT: dict[str, Any] = {"persist_result": True, "cache_policy": NO_CACHE}
 RETRIES: dict[str, Any] = {
     "retries": 3,
     "retry_delay_seconds": exponential_backoff(backoff_factor=1),
@@ -32,19 +39,19 @@ RETRIES: dict[str, Any] = {
 }
 
 
-@task(name="write-script", task_run_name="write the script", persist_result=True)
+@task(name="write-script", task_run_name="write the script", **KEPT)
 async def write_script(lease: Lease) -> int:
     """Write the script; the number of its blocks."""
     return await asyncio.to_thread(production.write_script, studio(), lease)
 
 
-@task(name="submit-clip", task_run_name="order block {number}", persist_result=True)
+@task(name="submit-clip", task_run_name="order block {number}", **KEPT)
 async def submit_clip(lease: Lease, block_id: UUID, *, number: int) -> UUID:
     """Order one clip; its journal call."""
     return await asyncio.to_thread(production.submit_clip, studio(), lease, block_id)
 
 
-@task(name="wait-for-clip", task_run_name="wait for block {number}", persist_result=True, **RETRIES)
+@task(name="wait-for-clip", task_run_name="wait for block {number}", **KEPT, **RETRIES)
 async def wait_for_clip(lease: Lease, block_id: UUID, call_id: UUID, *, number: int) -> None:
     """Look until the operation has ended."""
     work = studio()
@@ -55,7 +62,7 @@ async def wait_for_clip(lease: Lease, block_id: UUID, call_id: UUID, *, number: 
         await asyncio.sleep(work.settings.clip_poll_s)
 
 
-@task(name="receive-clip", task_run_name="normalise block {number}", persist_result=True, **RETRIES)
+@task(name="receive-clip", task_run_name="normalise block {number}", **KEPT, **RETRIES)
 async def receive_clip(lease: Lease, block_id: UUID, call_id: UUID, *, number: int) -> str:
     """Fetch and normalise the clip; its sha256."""
     return await asyncio.to_thread(production.receive_clip, studio(), lease, block_id, call_id)
@@ -71,9 +78,19 @@ async def require_all_clips(lease: Lease) -> None:
     await asyncio.to_thread(production.require_all_clips, studio(), lease)
 
 
-def clip_limit() -> str:
-    """Name of the Prefect concurrency limit of the clip provider in use."""
-    return f"clips-{studio().clips.profile.provider}"
+@asynccontextmanager
+async def provider_slot(lease: Lease, block_id: UUID) -> AsyncIterator[None]:
+    """Hold one of the clip provider's slots, Prefect's global limit ``clips-<provider>``.
+
+    A clip that is under way already, ordered by an attempt that was killed, takes no second one. The slots of
+    a killed run come back when their leases end, after a minute or so.
+    """
+    work = studio()
+    if await asyncio.to_thread(production.is_under_way, work, lease, block_id):
+        yield
+        return
+    async with concurrency(f"clips-{work.clips.profile.provider}", lease_duration=60):
+        yield
 
 
 async def judge(lease: Lease, block_id: UUID, error: MaquetteError) -> production.Verdict:
@@ -81,7 +98,7 @@ async def judge(lease: Lease, block_id: UUID, error: MaquetteError) -> productio
     return await asyncio.to_thread(production.judge, studio(), lease, block_id, error, random=Random())
 
 
-@task(name="assemble-film", task_run_name="assemble the film", persist_result=True)
+@task(name="assemble-film", task_run_name="assemble the film", **KEPT)
 async def assemble_film(lease: Lease) -> film.VideoResult:
     """Assemble, check and settle."""
     return await asyncio.to_thread(film.assemble_film, studio(), lease)

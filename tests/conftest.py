@@ -1,7 +1,9 @@
 """Fixtures of the whole suite: one PostgreSQL server a session, a fresh migrated database per test."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
@@ -16,13 +18,20 @@ from maquette.storage import store_from_settings
 from maquette.storage.port import Store
 from maquette.videos.service import Videos
 
+# Prefect counts its users and its servers unless told not to; the suite reaches nothing but loopback.
+os.environ |= {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """URL of the template database, migrated once."""
-    with embedded_postgres(tmp_path_factory.mktemp("pg"), database="template") as url:
+    # Not below pytest's own folder: as root the server runs as another user, and a second pytest closes that folder.
+    with (
+        TemporaryDirectory(prefix="maquette-pg-") as folder,
+        embedded_postgres(Path(folder), database="template") as url,
+    ):
         schema.upgrade(url, code=ROOT)
         yield url
 
@@ -71,3 +80,9 @@ def store(settings: Settings) -> Store:
 def videos(database: Database, store: Store, settings: Settings) -> Videos:
     """The use cases of videos."""
     return Videos(database, store, settings)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Asynchronous tests run on asyncio, as Prefect does."""
+    return "asyncio"

@@ -103,12 +103,19 @@ def rehearsal_settings(home: Path) -> Settings:
         lease_s=6,
         lease_renew_s=1,
         reconcile_s=0.5,
-        dispatch_grace_s=5,
+        dispatch_grace_s=20,
         dispatch_poll_s=1,
         job_max_attempts=20,
         clip_poll_s=0.1,
+        clip_concurrency=50,  # the slots of killed runs come back only after a minute
         clip_backoff_s=0,
         local_instant=True,
         draft=True,
         local_price_micros_per_s=PRICE,
     )
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """What the stack's processes must be told: settings that are not among those that the stack passes on."""
+    given = settings.model_dump(mode="json", exclude_unset=True, exclude={"home", "api_port", "prefect_port"})
+    return {f"MAQUETTE_{name.upper()}": json.dumps(value) for name, value in given.items()}

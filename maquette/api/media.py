@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from maquette.api import shapes
 from maquette.api.errors import error_responses
@@ -141,11 +141,7 @@ def _newest(kind: str) -> Find:
 
 
 def _script(session: Session, video: Video) -> Asset | None:
-    # Kept in one transaction with the model's raw text, which is a script too.
-    found = select(Asset).where(
-        Asset.subject == video.id, Asset.kind == "script", Asset.media_type == "application/json"
-    )
-    return session.exec(found.order_by(col(Asset.created_at).desc()).limit(1)).first()
+    return library.newest(session, video.id, "script")
 
 
 def _clip(number: int) -> Find:

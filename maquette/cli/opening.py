@@ -41,6 +41,11 @@ class Opened(NamedTuple):
             base = state.prefect_url
         return f"{base}/runs/flow-run/{flow_run_id}"
 
+    def run_note(self, settings: Settings) -> str:
+        """What to say before the run page's address: when it can be seen, unless that is now."""
+        there = settings.prefect_api_url is not None or (self.stack is not None and not self.is_ours)
+        return "" if there else "after `make up`: "
+
     def require_stack(self, settings: Settings) -> None:
         """Raises ``StackError`` when the stack that works on the orders is gone."""
         if self.stack is not None and not self.is_ours and _stack_of(settings) is None:

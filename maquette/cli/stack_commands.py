@@ -90,10 +90,10 @@ def dispatch(*, as_json: Json = False) -> int:
         if as_json:
             print_json(addresses)
         else:
-            console().print(
-                "dispatching from {database_url} to {prefect_api_url}".format(**addresses), markup=False, soft_wrap=True
-            )
-        Dispatcher(database, PrefectFlowRuns(settings.prefect_api_url), poll_s=settings.dispatch_poll_s).run(stop)
+            line = f"dispatching from {addresses['database_url']} to {addresses['prefect_api_url']}"
+            console().print(line, markup=False, soft_wrap=True)
+        with PrefectFlowRuns(settings.prefect_api_url) as runs:
+            Dispatcher(database, runs, poll_s=settings.dispatch_poll_s).run(stop)
     database.dispose()
     return ExitCode.OK
 

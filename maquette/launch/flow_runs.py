@@ -16,7 +16,8 @@ class RunState(StrEnum):
     """A flow run as the reconciler sees it."""
 
     MISSING = "missing"
-    WAITING = "waiting"
+    SCHEDULED = "scheduled"
+    PENDING = "pending"
     RUNNING = "running"
     ENDED = "ended"
     CANCELLED = "cancelled"
@@ -85,8 +86,10 @@ class PrefectFlowRuns:
             return RunState.MISSING
         except httpx.HTTPError as error:
             raise _unreachable(error) from error
-        if state is None or state.is_scheduled() or state.is_pending():
-            return RunState.WAITING
+        if state is None or state.is_scheduled():
+            return RunState.SCHEDULED
+        if state.is_pending():
+            return RunState.PENDING
         if state.is_cancelled():
             return RunState.CANCELLED
         return RunState.ENDED if state.is_final() else RunState.RUNNING
@@ -102,6 +105,14 @@ class PrefectFlowRuns:
             return
         except httpx.HTTPError as error:
             raise _unreachable(error) from error
+
+
+    def free_slots(self) -> None:
+        """Let all slots of the concurrency limits be free: for the start of a server that nobody else uses."""
+        from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
+
+        for limit in self._client.read_global_concurrency_limits():
+            self._client.update_global_concurrency_limit(limit.name, GlobalConcurrencyLimitUpdate(active_slots=0))
 
 
 def _unreachable(error: httpx.HTTPError) -> StackError:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import psycopg
 import sqlalchemy as sa
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
 from maquette.db.engine import Database
 from maquette.db.types import now
@@ -100,7 +100,7 @@ class Reconciler:
 
     def _end_late(self, item_id: UUID) -> bool:
         with self._database.begin() as session:
-            item = _locked(session, item_id)
+            item = orders.lock_item(session, item_id)
             if item.status != ItemStatus.PROCESSING or not item.deadline_at or item.deadline_at >= now(session):
                 return False
             run_id, item.fence = item.flow_run_id, item.fence + 1
@@ -135,22 +135,25 @@ class Reconciler:
         )
 
     def _check_unclaimed(self, item_id: UUID) -> bool:
-        """Sent, and no run came to claim it: the run is unknown to Prefect, or ended before its first act."""
+        """Sent, and no run came to claim it: unknown to Prefect, ended before its first act, or taken by a
+        worker that was killed before it started it (pending for ever)."""
         with self._database.begin() as session:
             job = orders.job_of(session, item_id)
             item = orders.get_item(session, item_id)
-            if job.status != JobStatus.SENT:
+            if job.status != JobStatus.SENT or job.sent_at is None:
                 return False
             token, run_id = item.fence, job.flow_run_id
+            overdue = now(session) - job.sent_at > 3 * timedelta(seconds=self._settings.dispatch_grace_s)
         state = self._state(run_id)
-        if state in (RunState.WAITING, RunState.RUNNING):
-            return False
-        reason = "the run never claimed its item" if state is not RunState.MISSING else "Prefect does not know the run"
-        return self._take_back(item_id, token=token, run_id=None, reason=reason, cancelled=state is RunState.CANCELLED)
+        if state is RunState.SCHEDULED or (state is RunState.RUNNING and not overdue):
+            return False  # it waits for a worker, or is at its first act
+        reason = "Prefect does not know the run" if state is RunState.MISSING else "the run never claimed its item"
+        cancelled = state is RunState.CANCELLED
+        return self._take_back(item_id, token=token, run_id=run_id, reason=reason, cancelled=cancelled)
 
     def _take_back(self, item_id: UUID, *, token: int, run_id: UUID | None, reason: str, cancelled: bool) -> bool:
         with self._database.begin() as session:
-            item = _locked(session, item_id)
+            item = orders.lock_item(session, item_id)
             if item.fence != token or item.status not in orders.OPEN:
                 return False  # somebody else was faster
             job = orders.job_of(session, item_id)
@@ -185,6 +188,3 @@ class Reconciler:
         except StackError as error:
             log.warning("%s; the run's page keeps its old state", error)
 
-
-def _locked(session: Session, item_id: UUID) -> OrderItem:
-    return session.exec(select(OrderItem).where(OrderItem.id == item_id).with_for_update()).one()

@@ -5,9 +5,9 @@ one, which then stops them in order.
 """
 
 import fcntl
-import json
 import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -89,10 +89,6 @@ class Stack:
         self.state.children = {each: child.pid for each, child in self._children.items()}
         write_state(self.home, self.state)
 
-    def restart(self, name: str) -> None:
-        """Start another child under the name; the one before is no longer watched."""
-        self.start(name, self._commands[name])
-
     def wait_for(self, name: str, ready: Callable[[], bool]) -> None:
         """Wait until ``ready``. Raises ``StackError`` with the log's end when the child dies or takes too long.
 
@@ -115,7 +111,7 @@ class Stack:
         for name, child in list(self._children.items()):
             if child.poll() is not None:
                 log.warning("the %s ended with %s; starting it again", name, child.returncode)
-                self.restart(name)
+                self.start(name, self._commands[name])
 
     def supervise(self, stop: threading.Event) -> None:
         """Watch the children until ``stop``."""
@@ -183,6 +179,8 @@ def running(
         exits.callback((home / "stack.json").unlink, missing_ok=True)
         exits.callback(stack.stop_children)
         if settings.prefect_api_url is None:
+            # The slots of runs that the last stack left: nobody gives them back.
+            shutil.rmtree(home / "prefect" / "concurrency_leases", ignore_errors=True)
             step("Prefect server")
             stack.start("prefect-server", _python("uvicorn", "--factory", "prefect.server.api.server:create_app",
                                                   "--host", settings.prefect_host, "--port", str(settings.prefect_port),
@@ -192,11 +190,13 @@ def running(
         if settings.prefect_api_url is None:
             stack.wait_for("prefect-server", lambda: _answers(f"{prefect_api}/health"))
         step("worker")
-        worker = ["worker", "start", "--pool", POOL, "--type", "process", "--limit", str(settings.worker_limit)]
-        stack.start("worker", _python("prefect", *worker))
+        stack.start("worker", worker_command(settings))
         register = register_with(stack.environment, code)
         register()
-        _run_threads(exits, stack, exits.enter_context(PrefectFlowRuns(prefect_api)), register)
+        runs = exits.enter_context(PrefectFlowRuns(prefect_api))
+        if settings.prefect_api_url is None:
+            runs.free_slots()
+        _run_threads(exits, stack, runs, register)
         if with_api:
             step("API")
             stack.wait_for("api", lambda: _answers(f"{state.api_url}/health"))
@@ -228,6 +228,13 @@ def child_environment(
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     }
+
+
+def worker_command(settings: Settings) -> list[str]:
+    """The command of a worker; any number of them may serve one pool."""
+    return _python(
+        "prefect", "worker", "start", "--pool", POOL, "--type", "process", "--limit", str(settings.worker_limit)
+    )
 
 
 def register_with(environment: dict[str, str], code: Path) -> Callable[[], None]:
@@ -278,7 +285,7 @@ def read_state(home: Path) -> StackState | None:
     """The stack that runs on ``home``; ``None`` when none does."""
     try:
         state = StackState.model_validate_json((home.expanduser().absolute() / "stack.json").read_text())
-    except (FileNotFoundError, json.JSONDecodeError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     return state if psutil.pid_exists(state.pid) else None
 

@@ -18,7 +18,9 @@ class Asset(SQLModel, table=True):
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     subject: str = Field(description="What it belongs to, such as a video's id.")
-    kind: str = Field(description="script, raw_clip, clip, film, poster, contact_sheet, storyboard or preview")
+    kind: str = Field(
+        description="script, raw_script, raw_clip, clip, film, poster, contact_sheet, storyboard or preview"
+    )
     key: str
     sha256: str
     size_bytes: int = Field(sa_type=sa.BigInteger)

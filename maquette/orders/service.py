@@ -83,6 +83,15 @@ def get_item(session: Session, item_id: UUID) -> OrderItem:
     return item
 
 
+def lock_item(session: Session, item_id: UUID) -> OrderItem:
+    """The item, locked against other writers, not against rows that refer to it. Raises ``NotFound``."""
+    found = select(OrderItem).where(OrderItem.id == item_id).with_for_update(key_share=True)
+    item = session.exec(found).first()
+    if item is None:
+        raise NotFound(f"there is no order item {item_id}")
+    return item
+
+
 def latest_item(session: Session, subject: str) -> OrderItem | None:
     """The newest item for ``subject``."""
     found = select(OrderItem).where(OrderItem.subject == subject).order_by(col(OrderItem.created_at).desc())
@@ -116,9 +125,7 @@ def claim(
 
     Raises ``LeaseHeld`` when another run's lease is alive or the item has ended, ``NotFound``.
     """
-    item = session.exec(select(OrderItem).where(OrderItem.id == item_id).with_for_update()).first()
-    if item is None:
-        raise NotFound(f"there is no order item {item_id}")
+    item = lock_item(session, item_id)
     if item.status not in OPEN:
         raise LeaseHeld(f"item {item_id} has ended ({item.status}): nothing to do")
     moment = now(session)
@@ -154,7 +161,7 @@ def guard(session: Session, lease: Lease, *, settle: bool = False) -> None:
         select(OrderItem.id)
         .where(OrderItem.id == lease.item_id, OrderItem.fence == lease.token)
         .where(OrderItem.status == ItemStatus.PROCESSING)
-        .with_for_update(read=not settle)
+        .with_for_update(read=not settle, key_share=settle)
     )
     if session.exec(held).first() is None:
         raise StaleLease(f"attempt {lease.token} no longer holds item {lease.item_id}")
@@ -236,10 +243,11 @@ def next_due(session: Session) -> Job | None:
 
 def mark_sent(session: Session, job: Job, flow_run_id: UUID) -> None:
     """Record the flow run that was created for the job's next attempt."""
+    # The clock first: reading it flushes, and a row that is updated twice locks its item as well.
+    job.sent_at = now(session)
     job.status = JobStatus.SENT
     job.attempts += 1
     job.flow_run_id = flow_run_id
-    job.sent_at = now(session)
     session.flush()
 
 

@@ -129,8 +129,8 @@ def write_script(studio: Studio, lease: Lease) -> int:
         video.raw_script = written.text
         video.total_blocks, video.actual_duration = script.total_blocks, script.actual_duration
         video.status = VideoStatus.SCRIPT_GENERATED
-        for file, name in ((document, "script_v2.json"), (raw, "script_raw.txt")):
-            library.add(session, file, subject=video.id, kind="script", provenance={"model": written.model})
+        for file, kind, name in ((document, "script", "script_v2.json"), (raw, "raw_script", "script_raw.txt")):
+            library.add(session, file, subject=video.id, kind=kind, provenance={"model": written.model})
             studio.store.publish(file.key, f"{video.id}/{name}")
         announce(session, video)
     return script.total_blocks
@@ -154,28 +154,29 @@ def submit_clip(studio: Studio, lease: Lease, block_id: UUID) -> UUID:
     """
     with writing(studio, lease) as (session, video):
         block = repository.get_block(session, block_id)
-        request = clip_request(video, block, seconds=studio.clips.profile.seconds_for(block.duration_s))
+        request = clip_request(studio, video, block)
         if block.status != BlockStatus.GENERATING:
             block.status = BlockStatus.GENERATING
             announce_block(session, block)
-    profile = studio.clips.profile
-    key = journal.CallKey(
-        account=video.id,
-        subject=f"block:{block_id}",
-        step="clip",
-        provider=profile.provider,
-        model=profile.model,
-        request=request.model_dump(mode="json"),
-    )
-    submitter = _ClipSubmitter(studio, request)
-    cost_micros = profile.price_micros_per_s * request.seconds
     call = journal.submit_once(
-        studio.database, key, submitter, cost_micros=cost_micros, guard=partial(orders.guard, lease=lease)
+        studio.database,
+        _clip_key(studio, block, request),
+        _ClipSubmitter(studio, request),
+        cost_micros=studio.clips.profile.price_micros_per_s * request.seconds,
+        guard=partial(orders.guard, lease=lease),
     )
     return call.id
 
 
-def clip_request(video: Video, block: VideoBlock, *, seconds: int) -> ClipRequest:
+def is_under_way(studio: Studio, lease: Lease, block_id: UUID) -> bool:
+    """Was the block's clip ordered already, by an attempt that broke off?"""
+    with writing(studio, lease) as (session, video):
+        block = repository.get_block(session, block_id)
+        call = journal.find_call(session, _clip_key(studio, block, clip_request(studio, video, block)))
+        return call is not None and call.operation_id is not None
+
+
+def clip_request(studio: Studio, video: Video, block: VideoBlock) -> ClipRequest:
     """What the provider is asked for the block's next try. Equal inputs are equal requests, and paid once."""
     seed = hashlib.sha256(f"{video.seed}/{video.theme}/{block.number}/{block.takes}".encode()).digest()
     return ClipRequest(
@@ -183,7 +184,7 @@ def clip_request(video: Video, block: VideoBlock, *, seconds: int) -> ClipReques
         dialogue="" if block.reworded else block.dialogue,
         number=block.number,
         total=video.total_blocks,
-        seconds=seconds,
+        seconds=studio.clips.profile.seconds_for(block.duration_s),
         aspect_ratio=video.aspect_ratio,
         language=video.language,
         style=video.style,
@@ -363,6 +364,18 @@ def _ask(studio: Studio, lease: Lease, request: ScriptRequest, *, asks: int) -> 
         cost_micros=lambda answer: answer.cost_micros,
         free=profile.local,
         guard=partial(orders.guard, lease=lease),
+    )
+
+
+def _clip_key(studio: Studio, block: VideoBlock, request: ClipRequest) -> journal.CallKey:
+    profile = studio.clips.profile
+    return journal.CallKey(
+        account=block.video_id,
+        subject=f"block:{block.id}",
+        step="clip",
+        provider=profile.provider,
+        model=profile.model,
+        request=request.model_dump(mode="json"),
     )
 
 

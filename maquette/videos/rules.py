@@ -140,7 +140,9 @@ def clean_text(text: str, *, what: str = "the text") -> str:
             continue
         if character in _BIDI_CONTROLS or unicodedata.category(character) in ("Cc", "Cs"):
             raise InvalidInput(
-                f"{what} holds the control character U+{ord(character):04X} at position {position}: remove it"
+                f"{what} holds the control character U+{ord(character):04X} at position {position}: remove it",
+                code="control_character",
+                character=f"U+{ord(character):04X}",
             )
     return " ".join(text.split())
 

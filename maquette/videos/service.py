@@ -173,7 +173,9 @@ class Videos:
             if item is None:
                 return None
             if item.brief != brief:
-                raise Conflict("this idempotency key was used with another request: choose a new one")
+                raise Conflict(
+                    "this idempotency key was used with another request: choose a new one", code="idempotency_key"
+                )
             return _placed(item)
 
     def _reopen(self, session: Session, video: Video, brief: dict[str, JsonValue]) -> OrderItem:

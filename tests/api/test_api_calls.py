@@ -44,7 +44,7 @@ def test_the_theme_has_500_characters_at_most(client: httpx.Client) -> None:
 @pytest.mark.parametrize("theme", ["a\x00b", "a\x07b", "a\u202eb"])
 def test_control_characters_are_refused_and_nothing_is_ordered(shared: httpx.Client, theme: str) -> None:
     answer = shared.post("/videos/create", json={"theme": theme})
-    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_input")
+    assert (answer.status_code, answer.json()["code"]) == (400, "control_character")
     assert shared.get("/videos").json() == {"videos": [], "count": 0}
 
 

@@ -1,6 +1,7 @@
 """The commands: what they print, what they leave, and what the shell is told."""
 
 import json
+import logging
 import os
 import signal
 import threading
@@ -60,19 +61,23 @@ def work(videos: Videos, *, error: MaquetteError | None = None) -> str:
                 video.film_asset_id, video.facts = asset.id, FACTS
         video.status = VideoStatus.COMPLETED
         announce(session, video)
-        orders.end(session, item)
+        orders.end(session, item, error=None)
     return video_id
 
 
 @contextmanager
 def worker(videos: Videos, **how: Any) -> Iterator[None]:
-    """A thread that works on the first order it sees."""
+    """A thread that works on the first order it sees; should it fail, the command is interrupted, not left waiting."""
     stop = threading.Event()
 
     def run() -> None:
         while not stop.wait(0.02):
             if videos.list():
-                work(videos, **how)
+                try:
+                    work(videos, **how)
+                except BaseException:
+                    os.kill(os.getpid(), signal.SIGINT)
+                    raise
                 return
 
     thread = threading.Thread(target=run)
@@ -89,7 +94,13 @@ def test_create_without_waiting_prints_the_order(cli: Cli, videos: Videos) -> No
     assert answer.code == ExitCode.OK
     document = json.loads(answer.out)
     assert document["video_id"] == videos.list()[0].video_id
-    expected = {"status": "queued", "final_path": None, "duration_s": 15.0, "cost_micros": 0, "blocks": []}
+    expected: dict[str, Any] = {
+        "status": "queued",
+        "final_path": None,
+        "duration_s": 15.0,
+        "cost_micros": 0,
+        "blocks": [],
+    }
     assert {key: document[key] for key in expected} == expected
 
 
@@ -109,7 +120,7 @@ def test_an_idempotency_key_orders_once(cli: Cli, videos: Videos) -> None:
     assert json.loads(cli(*order).out)["video_id"] == json.loads(cli(*order).out)["video_id"]
     assert len(videos.list()) == 1
     other = cli("video", "create", "--theme", "Chiens", "--idempotency-key", "k", "--json")
-    assert (other.code, json.loads(other.out)["error"]["code"]) == (ExitCode.CONFLICT, "conflict")
+    assert (other.code, json.loads(other.out)["error"]["code"]) == (ExitCode.CONFLICT, "idempotency_key")
 
 
 def test_waiting_ends_with_the_film(cli: Cli, videos: Videos, settings: Settings) -> None:
@@ -210,7 +221,7 @@ def test_retry_and_edit_place_orders(cli: Cli, videos: Videos) -> None:
         (("video", "edit", "video_x", "1"), ExitCode.USAGE, "invalid_input"),
         (("video", "create", "--theme", " "), ExitCode.USAGE, "theme_empty"),
         (("video", "create", "--theme", "é" * 501), ExitCode.USAGE, "theme_too_long"),
-        (("video", "create", "--theme", "a\x01b"), ExitCode.USAGE, "invalid_input"),
+        (("video", "create", "--theme", "a\x01b"), ExitCode.USAGE, "control_character"),
         (("video", "create", "--theme", "a", "--target-duration", "7"), ExitCode.USAGE, "usage"),
         (("video", "create", "--theme", "a", "--target-duration", "79"), ExitCode.USAGE, "usage"),
         (("video", "create", "--theme", "a", "--style", "sad"), ExitCode.USAGE, "usage"),
@@ -286,6 +297,26 @@ def test_dispatch_says_what_it_lacks(bare_cli: Cli, monkeypatch: pytest.MonkeyPa
     assert "MAQUETTE_PREFECT_API_URL" in json.loads(answer.out)["error"]["message"]
 
 
+class Stopper(logging.Handler):
+    """Ctrl-C at the first line of the log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_dispatcher_alone_keeps_what_it_cannot_send(cli: Cli, videos: Videos) -> None:
+    video_id = json.loads(cli("video", "create", "--theme", "Les chats", "--json").out)["video_id"]
+    log, stopper = logging.getLogger("maquette.launch.dispatcher"), Stopper()
+    log.addHandler(stopper)
+    try:
+        answer = cli("dispatch", "--json")
+    finally:
+        log.removeHandler(stopper)
+    assert answer.code == ExitCode.OK
+    assert json.loads(answer.out)["prefect_api_url"] == "http://127.0.0.1:9/api"
+    assert videos.status(video_id).status == "queued"
+
+
 def test_up_off_loopback_needs_a_token(bare_cli: Cli) -> None:
     answer = bare_cli("up", "--host", "0.0.0.0", "--json")
     assert (answer.code, json.loads(answer.out)["error"]["code"]) == (ExitCode.STACK, "configuration")
@@ -303,7 +334,7 @@ def subclasses(kind: type[MaquetteError]) -> Iterator[type[MaquetteError]]:
             yield from subclasses(each)
 
 
-@pytest.mark.parametrize("kind", sorted(subclasses(MaquetteError), key=lambda each: each.__name__))
+@pytest.mark.parametrize("kind", list(subclasses(MaquetteError)))
 def test_every_error_has_an_exit_code(kind: type[MaquetteError]) -> None:
     code = exit_code_of(kind("why"))
     assert code not in (ExitCode.OK, ExitCode.INTERRUPTED)

@@ -39,7 +39,7 @@ class Prefect:
             raise DeploymentMissing("not registered")
         with self.lock:
             run_id = self.runs.setdefault(f"{item.id}:{attempt}", uuid4())
-            self.states.setdefault(run_id, RunState.WAITING)
+            self.states.setdefault(run_id, RunState.SCHEDULED)
         return run_id
 
     def state(self, run_id: UUID) -> RunState:
@@ -171,7 +171,7 @@ def test_one_reconciler_leads(
         _until(lambda: keepers[1]._leads(other))
 
 
-@pytest.mark.parametrize("state", [RunState.MISSING, RunState.ENDED])
+@pytest.mark.parametrize("state", [RunState.MISSING, RunState.ENDED, RunState.PENDING])
 def test_a_sent_run_that_never_claimed_is_sent_again(
     database: Database,
     placed: Placed,

@@ -1,0 +1,144 @@
+"""The blocks that choose providers: what they build, what they hide, and what a server gives back of them."""
+
+import gc
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prefect.blocks.core import Block
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import BlockDocumentUpdate
+from prefect.testing.utilities import prefect_test_harness
+from pydantic import SecretStr, ValidationError
+
+from blocks.providers import BLOCKS, ClipProviderBlock, ScriptWriterBlock, chosen
+from maquette.errors import ConfigurationError
+from maquette.settings import Settings
+
+SECRET = "r8_do_not_show_this"
+
+
+@pytest.fixture
+def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings without keys, whatever the environment holds."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"MAQUETTE_{name.upper()}", raising=False)
+    return Settings(home=tmp_path)
+
+
+def test_the_local_blocks_build_their_providers_without_keys(plain: Settings) -> None:
+    assert ClipProviderBlock().clips(plain).profile.model == "drawn-1"
+    assert ScriptWriterBlock().writer(plain).profile.model == "outline-1"
+
+
+def test_a_block_with_its_credentials_builds_the_real_provider(plain: Settings) -> None:
+    clips = ClipProviderBlock(provider="replicate", token=SecretStr(SECRET)).clips(plain)
+    assert clips.profile.provider == "replicate"
+    writer = ScriptWriterBlock(provider="openai", model="qwen3", base_url="http://127.0.0.1:1/v1").writer(plain)
+    assert writer.profile.provider == "openai"
+
+
+@pytest.mark.parametrize(
+    ("block", "field"),
+    [
+        (ClipProviderBlock(provider="replicate"), "MAQUETTE_REPLICATE_API_TOKEN.*'Maquette clip provider'"),
+        (ClipProviderBlock(provider="veo"), "MAQUETTE_GOOGLE_PROJECT.*'Maquette clip provider'"),
+        (ClipProviderBlock(model="unheard-of"), "there are: local/drawn-1.*'Maquette clip provider'"),
+        (ScriptWriterBlock(provider="openai"), "MAQUETTE_OPENAI_API_KEY.*'Maquette script writer'"),
+    ],
+)
+def test_what_is_missing_is_said_with_the_places_to_fill_it_in(
+    block: ClipProviderBlock | ScriptWriterBlock, field: str, plain: Settings
+) -> None:
+    with pytest.raises(ConfigurationError, match=field):
+        block.clips(plain) if isinstance(block, ClipProviderBlock) else block.writer(plain)
+
+
+def test_empty_fields_keep_the_settings_and_the_model_goes_with_its_provider(plain: Settings) -> None:
+    told = plain.model_copy(
+        update={
+            "clip_provider": "veo",
+            "clip_model": "veo-3.1-generate-001",
+            "google_location": "europe-west4",
+            "replicate_api_token": SecretStr("of the settings"),
+            "openai_model": "of the settings",
+        }
+    )
+    applied = ScriptWriterBlock(provider="openai").applied(ClipProviderBlock(provider="replicate").applied(told))
+    assert (applied.clip_provider, applied.clip_model) == ("replicate", None)
+    assert applied.google_location == "europe-west4"
+    assert applied.replicate_api_token == SecretStr("of the settings")
+    assert (applied.text_provider, applied.openai_model) == ("openai", "of the settings")
+    assert told.clip_provider == "veo"  # a copy
+
+
+@pytest.mark.parametrize(("provider", "setting"), [("replicate", "replicate_base_url"), ("veo", "google_base_url")])
+def test_an_address_goes_to_the_provider_that_was_chosen(provider: str, setting: str, plain: Settings) -> None:
+    block = ClipProviderBlock.model_validate({"provider": provider, "base_url": "http://127.0.0.1:9"})
+    applied = block.applied(plain)
+    addresses = {name: getattr(applied, name) for name in ("replicate_base_url", "google_base_url")}
+    assert {name for name, value in addresses.items() if value} == {setting}
+
+
+def test_an_unknown_provider_is_refused() -> None:
+    with pytest.raises(ValidationError, match="'local', 'replicate' or 'veo'"):
+        ClipProviderBlock.model_validate({"provider": "sora"})
+
+
+def test_secrets_do_not_show() -> None:
+    blocks: list[ClipProviderBlock | ScriptWriterBlock] = [
+        ClipProviderBlock(provider="replicate", token=SecretStr(SECRET)),
+        ScriptWriterBlock(provider="openai", api_key=SecretStr(SECRET)),
+    ]
+    for block in blocks:
+        shown = [
+            repr(block),
+            str(block),
+            f"{block.model_dump()}",
+            block.model_dump_json(),
+            f"{block.applied(Settings())}",
+        ]
+        assert not [text for text in shown if SECRET in text]
+        schema = type(block).model_json_schema()
+        assert schema["secret_fields"], "Prefect would keep and show it in the clear"
+
+
+@pytest.mark.parametrize("kind", BLOCKS)
+def test_every_field_says_what_it_is(kind: type[Block]) -> None:
+    assert kind.get_description()
+    for name, field in kind.model_fields.items():
+        assert field.title and field.description, name
+
+
+@pytest.fixture(scope="module")
+def _server() -> Iterator[None]:
+    with prefect_test_harness():
+        yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("_server")
+# Prefect's test server leaves sockets to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_runs_use_the_documents_named_default_where_the_server_has_them(plain: Settings) -> None:
+    assert await chosen(plain) == plain  # not even the types are known there
+    async with get_client() as client:
+        for kind in BLOCKS:
+            await kind.aregister_type_and_schema(client=client)
+    assert await chosen(plain) == plain
+    await ClipProviderBlock(provider="replicate", token=SecretStr(SECRET)).asave("default")
+    await ScriptWriterBlock(provider="openai", model="qwen3", api_key=SecretStr(SECRET)).asave("other")
+    settings = await chosen(plain)
+    assert settings.replicate_api_token is not None
+    assert settings.replicate_api_token.get_secret_value() == SECRET
+    assert (settings.clip_provider, settings.text_provider) == ("replicate", "local")
+    assert (await chosen(plain, name="other")).openai_model == "qwen3"
+    async with get_client() as client:
+        document = await client.read_block_document_by_name("default", "maquette-clip-provider")
+        await client.update_block_document(document.id, BlockDocumentUpdate(data={"provider": "sora"}))
+    with pytest.raises(ConfigurationError, match="save it anew"):
+        await chosen(plain)

@@ -1,0 +1,215 @@
+"""The flow in a real Prefect engine, against a provider that fails, refuses, stalls and loses answers."""
+
+import gc
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from prefect.testing.utilities import prefect_test_harness
+
+from flows.video import make_video
+from maquette.db.engine import Database
+from maquette.errors import MaquetteError
+from maquette.journal import service as journal
+from maquette.settings import Settings, get_settings
+from maquette.videos.documents import VideoDocument
+from maquette.videos.models import BlockEdit, VideoBrief
+from maquette.videos.script import Script
+from maquette.videos.service import Placed, Videos
+from maquette.videos.studio import studio
+from tests.rehearsing import PRICE, environment_of
+
+# Prefect's engine and its test server leave sockets to the garbage collector.
+pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
+BRIEF = VideoBrief(theme="Les risques du sucre", target_duration=15)
+Rehearse = Callable[..., Videos]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _prefect() -> Iterator[None]:
+    with prefect_test_harness():
+        yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()
+
+
+@pytest.fixture
+def rehearse(settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rehearse]:
+    """Set this process up as a worker's, with the given settings."""
+
+    def set_up(**changes: object) -> Videos:
+        told = {"draft": True, "local_price_micros_per_s": PRICE, **changes}
+        own = settings.model_copy(update=told)
+        for name, value in environment_of(settings).items():
+            monkeypatch.setenv(name, value)
+        for name, value in told.items():
+            monkeypatch.setenv(f"MAQUETTE_{name.upper()}", json.dumps(value))
+        assert own.database_url is not None
+        monkeypatch.setenv("MAQUETTE_DATABASE_URL", own.database_url.get_secret_value())
+        monkeypatch.setenv("MAQUETTE_HOME", str(own.home))
+        get_settings.cache_clear()
+        studio.cache_clear()
+        return Videos(database, studio().store, own)
+
+    yield set_up
+    studio().database.dispose()
+    studio.cache_clear()
+    get_settings.cache_clear()
+
+
+async def run(videos: Videos, placed: Placed) -> VideoDocument:
+    """The video after one run of the flow, failed or not."""
+    state = await make_video(item_id=placed.item_id, return_state=True)
+    video = videos.get(placed.video_id)
+    assert state.is_completed() == (video.status == "completed")
+    return video
+
+
+def paid(settings: Settings) -> list[tuple[int, str, int]]:
+    """The provider's own log: block, outcome, price."""
+    log = settings.home / "provider-local" / "submissions.jsonl"
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    return sorted((line["number"], line["outcome"], line["cost_micros"]) for line in lines)
+
+
+def assert_books_agree(database: Database, settings: Settings, video: VideoDocument) -> None:
+    with database.begin() as session:
+        assert journal.total_micros(session, video.video_id) == sum(price for _, _, price in paid(settings))
+
+
+async def test_a_theme_becomes_a_film(rehearse: Rehearse, settings: Settings, database: Database) -> None:
+    videos = rehearse()
+    video = await run(videos, videos.order(BRIEF))
+    assert (video.status, video.progress, video.completed_blocks) == ("completed", 100, 2)
+    assert paid(settings) == [(1, "accepted", 8 * PRICE), (2, "accepted", 7 * PRICE)]
+    assert video.cost_micros == 15 * PRICE
+    assert_books_agree(database, settings, video)
+    folder = settings.home / "videos" / video.video_id
+    names = {"script_v2.json", "script_raw.txt", "block_1.mp4", "block_2.mp4", "final.mp4", "poster.jpg"}
+    assert names | {"contact_sheet.png", "preview.mp4"} == {path.name for path in folder.iterdir()}
+    script = Script.model_validate_json((folder / "script_v2.json").read_text())
+    assert (script.total_blocks, script.actual_duration, script.target_duration) == (2, 15, 15)
+    assert list((settings.home / "tmp").iterdir()) == []  # nothing half-made is left
+
+
+async def test_a_block_that_fails_is_tried_again_alone(
+    rehearse: Rehearse, settings: Settings, database: Database
+) -> None:
+    faults = {1: ["fail"] * 3, 2: ["throttle"], 3: ["lose-answer"], 4: ["refuse"]}
+    videos = rehearse(local_faults=faults)
+    video = await run(videos, videos.order(BRIEF.model_copy(update={"target_duration": 29})))
+    assert (video.status, video.error_message) == ("completed", None)
+    accepted = {1: ["accepted"], 2: ["accepted"], 3: [], 4: ["accepted"]}  # a lost answer was taken all the same
+    for number in faults:
+        outcomes = [outcome for block, outcome, _ in paid(settings) if block == number]
+        assert sorted(outcomes) == sorted(faults[number] + accepted[number])
+    assert [block.reworded for block in video.blocks] == [False, False, False, True]
+    assert_books_agree(database, settings, video)
+
+
+async def test_blocks_that_stay_failed_fail_the_film_and_retry_makes_only_them(
+    rehearse: Rehearse, settings: Settings, database: Database
+) -> None:
+    faults = {2: ["refuse"] * 2, 3: ["fail"] * 4, 4: ["broken-clip"] * 4}
+    videos = rehearse(local_faults=faults)
+    video = await run(videos, videos.order(BRIEF.model_copy(update={"target_duration": 29})))
+    assert (video.status, video.error_code) == ("failed", "usage_guidelines")
+    assert [block.error_code for block in video.blocks] == [
+        None,
+        "usage_guidelines",
+        "provider_unavailable",
+        "bad_clip",
+    ]
+    texts = [block.error_message or "" for block in video.blocks]
+    assert "règles de sécurité de Google" in texts[1]
+    assert "Le fournisseur ne répond pas" in texts[2]
+    assert "inutilisable" in texts[3]
+    tried = [number for number, _, _ in paid(settings)]
+    assert {number: tried.count(number) for number in (1, 2, 3, 4)} == {1: 1, 2: 2, 3: 4, 4: 4}
+    kept = settings.home / "videos" / video.video_id / "block_1.mp4"
+    before = kept.read_bytes(), kept.stat().st_mtime_ns
+    again = await run(videos, videos.retry(video.video_id))
+    assert (again.status, again.error_code) == ("completed", None)
+    assert (kept.read_bytes(), kept.stat().st_mtime_ns) == before
+    assert [outcome for number, outcome, _ in paid(settings) if number == 1] == ["accepted"]
+    assert_books_agree(database, settings, again)
+
+
+async def test_a_stalled_operation_is_waited_for_again_and_never_paid_twice(
+    rehearse: Rehearse, settings: Settings, database: Database
+) -> None:
+    videos = rehearse(local_faults={"1": ["stall"]}, clip_timeout_s=0.3, local_stall_s=3600)
+    video = await run(videos, videos.order(BRIEF))
+    assert (video.status, video.error_code) == ("failed", "operation_timeout")
+    assert video.blocks[1].status == "completed"
+    videos = rehearse(local_faults={"1": ["stall"]}, local_stall_s=0)  # the provider recovers
+    again = await run(videos, videos.retry(video.video_id))
+    assert again.status == "completed"
+    assert [outcome for number, outcome, _ in paid(settings) if number == 1] == ["stall"]
+    assert_books_agree(database, settings, again)
+
+
+async def test_an_edit_makes_one_block_and_the_film_anew(rehearse: Rehearse, settings: Settings) -> None:
+    videos = rehearse()
+    video = await run(videos, videos.order(BRIEF))
+    folder = settings.home / "videos" / video.video_id
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+    again = await run(videos, videos.edit(video.video_id, 1, BlockEdit(dialogue="Un autre texte.")))
+    assert again.status == "completed"
+    after = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+    assert after["block_2.mp4"] == before["block_2.mp4"]
+    assert after["final.mp4"] != before["final.mp4"]
+    assert [number for number, _, _ in paid(settings)] == [1, 1, 2]
+
+
+async def test_a_run_without_an_item_takes_its_brief_through_intake(rehearse: Rehearse, database: Database) -> None:
+    videos = rehearse()
+    result = await make_video(theme="Coffee in 1900", target_duration=8, language="en")
+    assert not isinstance(result, UUID)
+    listed = videos.list()
+    assert [(video.theme, video.status) for video in listed] == [("Coffee in 1900", "completed")]
+
+
+async def test_a_run_without_a_theme_says_so(rehearse: Rehearse) -> None:
+    rehearse()
+    with pytest.raises(MaquetteError, match="theme is empty"):
+        await make_video()
+
+
+async def test_a_second_run_of_an_ended_item_is_refused_without_harm(rehearse: Rehearse, settings: Settings) -> None:
+    videos = rehearse()
+    placed = videos.order(BRIEF)
+    await run(videos, placed)
+    before = paid(settings)
+    state = await make_video(item_id=placed.item_id, return_state=True)
+    assert state.is_cancelled()
+    assert paid(settings) == before
+
+
+async def test_a_full_disk_fails_clearly_and_retry_goes_on(
+    rehearse: Rehearse, settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+    import os
+
+    videos = rehearse()
+    real, full = os.link, [True]
+
+    def link(source: Path, target: Path) -> None:
+        if full[0] and str(target).endswith(".mp4"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(source, target)
+
+    monkeypatch.setattr(os, "link", link)
+    video = await run(videos, videos.order(BRIEF))
+    assert (video.status, video.error_code) == ("failed", "storage_full")
+    assert video.error_message == "Le disque est plein. Libérez de l'espace puis relancez."
+    assert not (settings.home / "videos" / video.video_id / "final.mp4").exists()
+    full[0] = False
+    again = await run(videos, videos.retry(video.video_id))
+    assert again.status == "completed"
+    assert [number for number, _, _ in paid(settings)] == [1, 2]  # nothing was ordered twice
