@@ -32,16 +32,25 @@ check: .venv/.ready  ## style, types, and the direction of imports
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-bench: .venv/.ready  ## measure, side by side; writes benchmarks/results/*.json
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.lock
-	@$(BIN)/python -m benchmarks $(ARGS)
+# MoviePy wants an older Pillow than the product: the benches have an environment of their own.
+.venv-bench/.ready: benchmarks/requirements.lock pyproject.toml
+	@echo "Setting up .venv-bench (a minute, once) ..."
+	@$(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.lock
+	@.venv-bench/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
 
-lock: .venv/.ready  ## write the lock files anew from pyproject.toml
-	@$(PYTHON) -m venv .venv/lock && .venv/lock/bin/pip install --quiet uv
-	@cd .venv/lock && bin/uv pip compile ../../pyproject.toml --extra dev --extra google --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-header --quiet -o ../../requirements.lock
-	@cd .venv/lock && bin/uv pip compile ../../pyproject.toml --extra bench -c ../../requirements.lock --universal \
-		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o ../../benchmarks/requirements.lock
+bench: .venv-bench/.ready  ## measure, side by side; writes benchmarks/results/*.json
+	@.venv-bench/bin/python -m benchmarks $(ARGS)
+
+UV = .venv-lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --quiet
+
+lock:  ## write the lock files anew from pyproject.toml
+	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet --disable-pip-version-check uv
+	@$(UV) --extra dev --extra google -o requirements.lock
+	@$(UV) --extra dev --extra bench -o benchmarks/requirements.lock
+	@rm -rf .venv-lock
 
 clean:  ## remove the environment and caches, not the home
-	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-bench .mypy_cache .pytest_cache .ruff_cache .hypothesis

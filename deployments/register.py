@@ -12,6 +12,7 @@ from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 from pydantic import BaseModel
 
+from blocks.providers import BLOCKS
 from maquette.providers.catalogue import catalogue
 from maquette.settings import get_settings
 
@@ -63,6 +64,8 @@ async def register() -> None:
                 work_pool_name=deployment.work_pool.name,
                 work_queue_name=deployment.work_pool.work_queue_name,
             )
+        for block in BLOCKS:
+            await block.aregister_type_and_schema(client=client)
         for provider in {profile.provider for profile in catalogue() if profile.kind == "clips"}:
             await _limit(client, f"clips-{provider}", get_settings().clip_concurrency)
 

@@ -7,14 +7,16 @@ from uuid import UUID
 
 from prefect import get_run_logger, runtime
 
+from blocks.providers import chosen
 from maquette.errors import InvalidInput, MaquetteError, StaleLease
 from maquette.orders import service as orders
 from maquette.orders.lease import kept
 from maquette.orders.models import Lease
+from maquette.settings import get_settings
 from maquette.videos.film import fail_film
 from maquette.videos.models import VideoBrief
 from maquette.videos.service import Videos
-from maquette.videos.studio import Studio, studio
+from maquette.videos.studio import Studio, open_studio
 
 
 def this_run() -> UUID | None:
@@ -30,7 +32,7 @@ async def attempt(item_id: UUID | None, brief: VideoBrief | None) -> AsyncIterat
     An error of Maquette's own ends the item with its reason. Any other (a lost database, a defect) gives
     the item back to the queue, which bounds its attempts. A lost lease ends this run alone.
     """
-    work = studio()
+    work = open_studio(await chosen(get_settings()))
     lease = await asyncio.to_thread(_claim, work, item_id, brief)
     settings = work.settings
     with kept(work.database, lease, lease_s=settings.lease_s, every_s=settings.lease_renew_s):

@@ -106,7 +106,6 @@ class PrefectFlowRuns:
         except httpx.HTTPError as error:
             raise _unreachable(error) from error
 
-
     def free_slots(self) -> None:
         """Let all slots of the concurrency limits be free: for the start of a server that nobody else uses."""
         from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate

@@ -187,4 +187,3 @@ class Reconciler:
             self._runs.crash(run_id, reason=reason)
         except StackError as error:
             log.warning("%s; the run's page keeps its old state", error)
-

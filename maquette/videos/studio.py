@@ -1,7 +1,6 @@
-"""What a run works with: database, store and providers, made once per process."""
+"""What a run works with: database, store and providers, one set per process."""
 
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 
 from maquette.db.engine import Database, database_from_settings
 from maquette.providers.clips import clips_from_settings
@@ -13,29 +12,44 @@ from maquette.storage import store_from_settings
 from maquette.storage.port import Store
 
 
-@dataclass(frozen=True)
 class Studio:
-    """The tools of one process."""
+    """The tools of one process. Providers are made when they are first asked for.
 
-    settings: Settings
-    database: Database
-    store: Store
-    clips: ClipProvider
-    writer: ScriptWriter
+    A key that is missing is so a ``ConfigurationError`` of the step that needs it, and ends the video with it.
+    """
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.settings = settings
+        self.database = database
+        self.store: Store = store_from_settings(settings)
+
+    @cached_property
+    def clips(self) -> ClipProvider:
+        """The clip provider of the settings."""
+        return clips_from_settings(self.settings)
+
+    @cached_property
+    def writer(self) -> ScriptWriter:
+        """The script writer of the settings."""
+        return writer_from_settings(self.settings)
 
 
-def make_studio(settings: Settings, *, database: Database | None = None) -> Studio:
-    """A studio of ``settings``. Raises ``ConfigurationError`` for a key or a setting that is missing."""
-    return Studio(
-        settings=settings,
-        database=database or database_from_settings(settings),
-        store=store_from_settings(settings),
-        clips=clips_from_settings(settings),
-        writer=writer_from_settings(settings),
-    )
+_open: list[Studio] = []
 
 
-@lru_cache
+def open_studio(settings: Settings) -> Studio:
+    """Make the process's studio anew. Raises ``ConfigurationError`` without a database."""
+    close_studio()
+    _open.append(Studio(settings, database_from_settings(settings)))
+    return _open[0]
+
+
 def studio() -> Studio:
-    """The process's studio."""
-    return make_studio(get_settings())
+    """The process's studio, of the environment's settings unless another was opened."""
+    return _open[0] if _open else open_studio(get_settings())
+
+
+def close_studio() -> None:
+    """Close the connections of the process's studio."""
+    while _open:
+        _open.pop().database.dispose()

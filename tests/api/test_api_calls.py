@@ -54,7 +54,7 @@ def test_an_idempotency_key_orders_once(client: httpx.Client) -> None:
     again = client.post("/videos/create", json=SUGAR, headers=headers)
     other = client.post("/videos/create", json=SUGAR | {"theme": "Le sel"}, headers=headers)
     assert first.json() == again.json()
-    assert (other.status_code, other.json()["code"]) == (409, "conflict")
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_key")
     assert client.get("/videos").json()["count"] == 1
 
 

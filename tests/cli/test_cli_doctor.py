@@ -61,7 +61,7 @@ def test_a_home_that_cannot_be_made(bare_cli: Cli, tmp_path: Path, monkeypatch: 
     assert "MAQUETTE_HOME" in found["home"]["fix"]
 
 
-@pytest.mark.parametrize(("pid", "state"), [(os.getpid(), "ok"), (2**22 + 1, "warning")])
+@pytest.mark.parametrize(("pid", "state"), [(os.getpid(), "ok"), (2**22 + 1, "warning")], ids=["runs", "killed"])
 def test_a_stack_that_runs_or_was_killed(bare_cli: Cli, pid: int, state: str) -> None:
     home = Path(os.environ["MAQUETTE_HOME"])
     home.mkdir()

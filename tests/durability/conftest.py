@@ -19,9 +19,3 @@ def rehearsal() -> Iterator[Rehearsal]:
             environment.setenv(name, value)
         with running(settings, with_api=False) as stack:
             yield Rehearsal(stack, settings)
-
-
-@pytest.fixture(autouse=True)
-def _own_log(rehearsal: Rehearsal) -> None:
-    """Each test reads a provider's log of its own."""
-    (rehearsal.settings.home / "provider-local" / "submissions.jsonl").unlink(missing_ok=True)

@@ -18,6 +18,12 @@ pytestmark = pytest.mark.slow
 BRIEF = VideoBrief(theme="Les risques du sucre", target_duration=15)
 
 
+@pytest.fixture(autouse=True)
+def _own_log(rehearsal: Rehearsal) -> None:
+    """Each test reads a provider's log of its own."""
+    (rehearsal.settings.home / "provider-local" / "submissions.jsonl").unlink(missing_ok=True)
+
+
 def test_a_film_survives_a_kill_at_every_named_point(rehearsal: Rehearsal) -> None:
     rehearsal.kill_worker(then_crash_at=CRASH_POINTS[0])
     video_id = rehearsal.videos.order(BRIEF).video_id

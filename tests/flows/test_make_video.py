@@ -15,11 +15,12 @@ from maquette.db.engine import Database
 from maquette.errors import MaquetteError
 from maquette.journal import service as journal
 from maquette.settings import Settings, get_settings
+from maquette.storage import store_from_settings
 from maquette.videos.documents import VideoDocument
 from maquette.videos.models import BlockEdit, VideoBrief
 from maquette.videos.script import Script
 from maquette.videos.service import Placed, Videos
-from maquette.videos.studio import studio
+from maquette.videos.studio import close_studio
 from tests.rehearsing import PRICE, environment_of
 
 # Prefect's engine and its test server leave sockets to the garbage collector.
@@ -46,18 +47,16 @@ def rehearse(settings: Settings, database: Database, monkeypatch: pytest.MonkeyP
         own = settings.model_copy(update=told)
         for name, value in environment_of(settings).items():
             monkeypatch.setenv(name, value)
-        for name, value in told.items():
-            monkeypatch.setenv(f"MAQUETTE_{name.upper()}", json.dumps(value))
+        for field, change in told.items():
+            monkeypatch.setenv(f"MAQUETTE_{field.upper()}", json.dumps(change))
         assert own.database_url is not None
         monkeypatch.setenv("MAQUETTE_DATABASE_URL", own.database_url.get_secret_value())
         monkeypatch.setenv("MAQUETTE_HOME", str(own.home))
         get_settings.cache_clear()
-        studio.cache_clear()
-        return Videos(database, studio().store, own)
+        return Videos(database, store_from_settings(own), own)
 
     yield set_up
-    studio().database.dispose()
-    studio.cache_clear()
+    close_studio()
     get_settings.cache_clear()
 
 

@@ -127,7 +127,9 @@ def test_a_dead_holder_on_this_host_is_taken_over_at_once(database: Database) ->
         claimed(database, item_id)
 
 
-@pytest.mark.parametrize("holder", [None, "another-host/1/1", f"another-host/{os.getpid()}/0"])
+@pytest.mark.parametrize(
+    "holder", [None, "another-host/1/1", f"another-host/{os.getpid()}/0"], ids=["none", "one", "own id"]
+)
 def test_a_holder_elsewhere_is_never_called_dead(holder: str | None) -> None:
     assert not orders.holder_is_dead(holder)
 

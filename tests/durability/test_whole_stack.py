@@ -1,0 +1,96 @@
+"""``maquette up`` as a user runs it: everything killed at once, started again, and the film is finished."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+import psutil
+import pytest
+
+from maquette.launch.stack import end_tree, read_state
+from tests.rehearsing import environment_of, rehearsal_settings, until
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+
+
+class Up:
+    """A ``maquette up`` of a home of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.settings = rehearsal_settings(home)
+        self.url = f"http://127.0.0.1:{self.settings.api_port}"
+        self.command = [
+            *(str(Path(sys.executable).with_name("maquette")), "up"),
+            *("--port", str(self.settings.api_port), "--prefect-port", str(self.settings.prefect_port)),
+        ]
+
+    @contextmanager
+    def running(self, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+        """The stack, ready; ended however the block ends."""
+        told = os.environ | environment_of(self.settings) | {"MAQUETTE_HOME": str(self.settings.home)} | environment
+        process = subprocess.Popen(self.command, cwd=ROOT, env=told, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        assert process.stderr is not None
+        try:
+            until(lambda: process.poll() is not None or self.healthy(), what="GET /health")
+            assert process.poll() is None, process.stderr.read().decode()
+            yield process
+        finally:
+            end_tree(process.pid)
+            process.wait()
+            process.stderr.close()
+
+    def healthy(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/health").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def status(self, video_id: str) -> str:
+        return str(httpx.get(f"{self.url}/videos/{video_id}/status").json()["status"])
+
+    def everything(self, process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+        """The stack, all that it started, and its PostgreSQL."""
+        root = psutil.Process(process.pid)
+        postmaster = int((self.settings.home / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+        database = psutil.Process(postmaster)
+        return [root, *root.children(recursive=True), database, *database.children(recursive=True)]
+
+
+def test_a_killed_stack_goes_on_where_it_was(subtests: pytest.Subtests) -> None:
+    with TemporaryDirectory(prefix="maquette-up-") as folder:
+        up = Up(Path(folder))
+        with up.running(MAQUETTE_CRASH_AT="while-waiting") as process:
+            ordered = httpx.post(f"{up.url}/videos/create", json={"theme": "Les chats", "target_duration": 15}).json()
+            until((up.settings.home / "rehearsal" / "while-waiting").exists, what="the crash point")
+            with subtests.test("a second up on one home is a clear error"):
+                second = subprocess.run(
+                    up.command, env=os.environ | {"MAQUETTE_HOME": folder}, capture_output=True, text=True
+                )
+                assert second.returncode == 3
+                assert "already runs" in second.stderr
+            killed = up.everything(process)
+            for each in killed:
+                os.kill(each.pid, signal.SIGKILL)
+            psutil.wait_procs(killed, timeout=10)
+        with up.running() as process:
+            started = time.monotonic()
+            until(lambda: up.status(ordered["video_id"]) == "completed", what=ordered["video_id"])
+            assert time.monotonic() - started < 60  # the promise, not a measure: see docs/benchmarks.md
+            log = (up.settings.home / "provider-local" / "submissions.jsonl").read_text().splitlines()
+            assert sorted(json.loads(line)["number"] for line in log) == [1, 2]
+            running = up.everything(process)
+            process.send_signal(signal.SIGTERM)
+            with subtests.test("SIGTERM ends it and leaves nothing running"):
+                assert process.wait(60) == 0
+                _, alive = psutil.wait_procs(running, timeout=10)
+                assert alive == []
+                assert read_state(up.settings.home) is None
