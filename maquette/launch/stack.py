@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 POOL = "maquette"
 START_S = 120.0
 STOP_S = 10.0
+TOO_MANY_DEATHS = 5
 
 
 class StackState(BaseModel):
@@ -69,6 +71,8 @@ class Stack:
         self.environment: dict[str, str] = {}
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._commands: dict[str, Sequence[str]] = {}
+        self._started: dict[str, float] = {}
+        self._deaths: Counter[str] = Counter()
         self._stop = stop
 
     def start(self, name: str, command: Sequence[str]) -> None:
@@ -86,6 +90,7 @@ class Stack:
                 start_new_session=True,
             )
         self._commands[name] = command
+        self._started[name] = time.monotonic()
         self.state.children = {each: child.pid for each, child in self._children.items()}
         write_state(self.home, self.state)
 
@@ -100,23 +105,32 @@ class Stack:
                 raise KeyboardInterrupt
             code = self._children[name].poll()
             if code is not None or time.monotonic() > deadline:
-                path = self.home / "logs" / f"{name}.log"
-                tail = "\n".join(path.read_text("utf-8", "replace").splitlines()[-15:])
-                fate = f"ended with {code}" if code is not None else f"was not ready in {START_S:.0f} s"
-                raise StackError(f"the {name} {fate}; the end of {path}:\n{tail}")
+                raise self._failure(name, f"ended with {code}" if code is not None else f"took over {START_S:.0f} s")
             time.sleep(0.05)
 
-    def supervise_once(self) -> None:
-        """Start again what died."""
-        for name, child in list(self._children.items()):
-            if child.poll() is not None:
-                log.warning("the %s ended with %s; starting it again", name, child.returncode)
-                self.start(name, self._commands[name])
+    def require_alive(self) -> None:
+        """Raises ``StackError`` with the log's end when a child dies again and again."""
+        for name, deaths in self._deaths.items():
+            if deaths >= TOO_MANY_DEATHS:
+                raise self._failure(name, f"ended {deaths} times in a row")
 
     def supervise(self, stop: threading.Event) -> None:
-        """Watch the children until ``stop``."""
+        """Start again what died, until ``stop``; what dies at once gets longer and longer pauses."""
         while not stop.wait(1):
-            self.supervise_once()
+            for name, child in list(self._children.items()):
+                lived_s = time.monotonic() - self._started[name]
+                if child.poll() is None:
+                    if lived_s > START_S:
+                        self._deaths[name] = 0
+                elif lived_s > 2 ** self._deaths[name]:
+                    self._deaths[name] += 1
+                    log.warning("the %s ended with %s; starting it again", name, child.returncode)
+                    self.start(name, self._commands[name])
+
+    def _failure(self, name: str, fate: str) -> StackError:
+        path = self.home / "logs" / f"{name}.log"
+        tail = "\n".join(path.read_text("utf-8", "replace").splitlines()[-15:])
+        return StackError(f"the {name} {fate}; the end of {path}:\n{tail}")
 
     def stop_children(self) -> None:
         """Stop what was started, last first, each with all that it started."""
@@ -173,6 +187,7 @@ def running(
             database_url=url,
         )
         stack = Stack(settings, home, database, state, stop=called_off)
+        (home / "run").mkdir(exist_ok=True)
         stack.environment = child_environment(settings, home=home, code=code, database_url=url, prefect_api=prefect_api)
         # Prefect's client in this process reads these when it is imported.
         os.environ.update({name: stack.environment[name] for name in ("PREFECT_HOME", "DO_NOT_TRACK")})
@@ -207,7 +222,9 @@ def child_environment(
     settings: Settings, *, home: Path, code: Path, database_url: str, prefect_api: str
 ) -> dict[str, str]:
     """The environment of the stack's processes: ours, without the person's own Prefect profile."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    keys = ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING", "PREFECT_CLIENT_CUSTOM_HEADERS")
+    credentials = keys if settings.prefect_api_url else ()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_") or name in credentials}
     paths = [str(code), *filter(None, [os.environ.get("PYTHONPATH")])]
     return kept | {
         "MAQUETTE_HOME": str(home),
@@ -217,6 +234,8 @@ def child_environment(
         "MAQUETTE_API_PORT": str(settings.api_port),
         "MAQUETTE_PREFECT_API_URL": prefect_api,
         "PYTHONPATH": os.pathsep.join(paths),
+        # Prefect keeps its runner's files in a folder of the machine's /tmp, where another user may own it.
+        "TMPDIR": str(home / "run"),
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_API_URL": prefect_api,
         "PREFECT_LOCAL_STORAGE_PATH": str(home / "prefect" / "storage"),

@@ -103,6 +103,29 @@ def test_the_last_of_several_processes_to_leave_stops_the_server(own_home: Path)
     server.wait(timeout=10)
 
 
+def test_a_process_that_left_before_the_others_may_come_back(own_home: Path) -> None:
+    with embedded_postgres(own_home) as url:
+        other = hold(own_home)
+        assert other.stdout is not None and other.stdout.readline().strip() == url
+    other.communicate("", timeout=60)
+    with embedded_postgres(own_home) as url:
+        assert ask(url, "SELECT 1") == 1
+        server = server_of(own_home)
+    server.wait(timeout=10)
+
+
+def test_a_home_that_was_removed_does_not_come_back_at_exit() -> None:
+    program = (
+        "import shutil, sys, tempfile\nfrom pathlib import Path\nfrom maquette.db.embedded import embedded_postgres\n"
+        "home = Path(tempfile.mkdtemp(prefix='maquette-embedded-'))\nwith embedded_postgres(home): pass\n"
+        "shutil.rmtree(home)\nprint(home)"
+    )
+    told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    home = Path(told.stdout.strip())
+    assert home.name.startswith("maquette-embedded-")
+    assert not home.exists()
+
+
 def test_a_second_holder_in_one_process_shares_the_server(home: Path) -> None:
     with embedded_postgres(home) as url:
         with embedded_postgres(home, database="second") as second:
