@@ -13,8 +13,8 @@ help:  ## list the targets
 		{ echo "Maquette needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
 	@echo "Setting up .venv (a minute, once) ..."
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: .venv/.ready  ## make a real video from a theme; ARGS='--theme "..." --language fr' changes the brief
@@ -36,8 +36,8 @@ check: .venv/.ready  ## style, types, and the direction of imports
 .venv-bench/.ready: benchmarks/requirements.lock pyproject.toml
 	@echo "Setting up .venv-bench (a minute, once) ..."
 	@$(PYTHON) -m venv .venv-bench
-	@.venv-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes -r benchmarks/requirements.lock
-	@.venv-bench/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@.venv-bench/bin/pip install -qq --disable-pip-version-check --require-hashes -r benchmarks/requirements.lock
+	@.venv-bench/bin/pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 bench: .venv-bench/.ready  ## measure, side by side; writes benchmarks/results/*.json
@@ -47,7 +47,7 @@ UV = .venv-lock/bin/uv pip compile pyproject.toml --universal --python-version 3
 	--no-emit-index-url --no-header --quiet
 
 lock:  ## write the lock files anew from pyproject.toml
-	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet --disable-pip-version-check uv
+	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install -qq --disable-pip-version-check uv
 	@$(UV) --extra dev --extra google -o requirements.lock
 	@$(UV) --extra dev --extra bench -o benchmarks/requirements.lock
 	@rm -rf .venv-lock

@@ -31,10 +31,7 @@ from tasks.video import (
 
 @flow(name="make-video", persist_result=True)
 async def make_video(
-    theme: Annotated[
-        str | None,
-        form_field("Theme", "What the film is about.", min_length=1, max_length=MAX_THEME_CHARACTERS),
-    ] = None,
+    theme: Annotated[str, form_field("Theme", "What the film is about.", max_length=MAX_THEME_CHARACTERS)] = "",
     target_duration: Annotated[
         int, form_field("Target duration", "Seconds; 36 makes five blocks.", ge=MIN_TARGET_S, le=MAX_TARGET_S)
     ] = 36,
@@ -52,7 +49,7 @@ async def make_video(
     brief = None
     if item_id is None:
         brief = VideoBrief(
-            theme=theme or "",
+            theme=theme,
             target_duration=target_duration,
             style=style,
             language=language,

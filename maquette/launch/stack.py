@@ -200,9 +200,6 @@ def running(
             stack.start("prefect-server", _python("uvicorn", "--factory", "prefect.server.api.server:create_app",
                                                   "--host", settings.prefect_host, "--port", str(settings.prefect_port),
                                                   "--log-level", "warning"))  # fmt: skip
-        if with_api:
-            stack.start("api", _python("maquette.api"))
-        if settings.prefect_api_url is None:
             stack.wait_for("prefect-server", lambda: _answers(f"{prefect_api}/health"))
         step("worker")
         stack.start("worker", worker_command(settings))
@@ -213,7 +210,8 @@ def running(
             runs.free_slots()
         _run_threads(exits, stack, runs, register)
         if with_api:
-            step("API")
+            step("API")  # last, for its health says that all is ready
+            stack.start("api", _python("maquette.api"))
             stack.wait_for("api", lambda: _answers(f"{state.api_url}/health"))
         yield stack
 
