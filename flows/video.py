@@ -19,6 +19,7 @@ from tasks.form import form_field
 from tasks.video import (
     assemble_film,
     blocks_to_shoot,
+    clip_places,
     judge,
     provider_slot,
     receive_clip,
@@ -72,8 +73,10 @@ async def make_video(
 async def shoot_all(lease: Lease) -> None:
     """Shoot what is missing, in parallel; raise the first failure only when all others are done."""
     blocks = await blocks_to_shoot(lease)
+    # A slot that is refused is asked for again only seconds later: this run asks when one of its own is free.
+    turn = asyncio.Semaphore(clip_places())
     outcomes = await asyncio.gather(
-        *(shoot(lease, block.id, number=block.number) for block in blocks), return_exceptions=True
+        *(shoot(lease, block.id, number=block.number, turn=turn) for block in blocks), return_exceptions=True
     )
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
@@ -81,12 +84,12 @@ async def shoot_all(lease: Lease) -> None:
     await require_all_clips(lease)
 
 
-async def shoot(lease: Lease, block_id: UUID, *, number: int) -> None:
+async def shoot(lease: Lease, block_id: UUID, *, number: int, turn: asyncio.Semaphore) -> None:
     """One block: order, wait, normalise; again as long as the rules allow."""
     log = get_run_logger()
     while True:
         try:
-            async with provider_slot(lease, block_id):
+            async with turn, provider_slot(lease, block_id):
                 call_id = await submit_clip(lease, block_id, number=number)
                 await wait_for_clip(lease, block_id, call_id, number=number)
             await receive_clip(lease, block_id, call_id, number=number)

@@ -20,6 +20,7 @@ from prefect.artifacts import (
     acreate_progress_artifact,
     aupdate_progress_artifact,
 )
+from sqlalchemy.exc import SQLAlchemyError
 
 from maquette.media.stills import contact_sheet
 from maquette.orders.models import Lease
@@ -39,16 +40,18 @@ def key(lease: Lease, what: str) -> str:
 @asynccontextmanager
 async def progress(lease: Lease) -> AsyncIterator[None]:
     """Keep a progress artifact at the video's state for as long as the block runs."""
-    artifact = await acreate_progress_artifact(0.0, key=key(lease, "progress"), description=f"Video {lease.subject}")
-    assert isinstance(artifact, UUID)
-    follower = asyncio.create_task(_follow(lease, artifact))
+    follower: asyncio.Task[None] | None = None
+    with _telling():
+        bar = await acreate_progress_artifact(0.0, key=key(lease, "progress"), description=f"Video {lease.subject}")
+        follower = asyncio.create_task(_follow(lease, bar))
     try:
         yield
     finally:
-        follower.cancel()
-        with suppress(asyncio.CancelledError):
-            await follower
-        await _show(lease, artifact, shown=-1)
+        if follower is not None:
+            follower.cancel()
+            with suppress(asyncio.CancelledError):
+                await follower
+            await _show(lease, bar, shown=-1)
 
 
 async def storyboard(lease: Lease) -> None:
@@ -81,11 +84,12 @@ async def _follow(lease: Lease, artifact: UUID) -> None:
 async def _show(lease: Lease, artifact: UUID, *, shown: int) -> int:
     work = studio()
     videos = Videos(work.database, work.store, work.settings)
-    status = await asyncio.to_thread(videos.status, lease.subject)
-    if status.progress != shown:
-        with _telling():
+    with _telling():
+        status = await asyncio.to_thread(videos.status, lease.subject)
+        if status.progress != shown:
             await aupdate_progress_artifact(artifact, float(status.progress), description=status.current_step)
-    return status.progress
+            shown = status.progress
+    return shown
 
 
 async def _image(lease: Lease, what: str, picture: Path, title: str) -> None:
@@ -116,5 +120,5 @@ def _data_url(picture: Path) -> str:
 def _telling() -> Iterator[None]:
     try:
         yield
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, SQLAlchemyError) as error:
         get_run_logger().warning("the run's page could not be updated: %s", error)

@@ -78,6 +78,11 @@ async def require_all_clips(lease: Lease) -> None:
     await asyncio.to_thread(production.require_all_clips, studio(), lease)
 
 
+def clip_places() -> int:
+    """How many clips one run may have under way."""
+    return studio().settings.clip_concurrency
+
+
 @asynccontextmanager
 async def provider_slot(lease: Lease, block_id: UUID) -> AsyncIterator[None]:
     """Hold one of the clip provider's slots, Prefect's global limit ``clips-<provider>``.

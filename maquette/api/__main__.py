@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from maquette.api.app import create_app
 from maquette.errors import ConfigurationError
-from maquette.launch.stack import require_safe_address
+from maquette.launch.processes import require_safe_address
 from maquette.settings import get_settings
 
 # Open streams get this long to end; sockets are closed at once, with 1012.

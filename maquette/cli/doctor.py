@@ -216,7 +216,7 @@ def _disk(settings: Settings) -> Iterator[Finding]:
 
 
 def _stack(settings: Settings) -> Iterator[Finding]:
-    from maquette.launch.stack import read_state
+    from maquette.launch.state import read_state
 
     state = read_state(settings.home)
     if state is not None:
@@ -231,7 +231,7 @@ def _stack(settings: Settings) -> Iterator[Finding]:
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:
-    from maquette.launch.stack import require_free_port
+    from maquette.launch.processes import require_free_port
 
     wanted = [("API port", settings.api_host, settings.api_port, "--port")]
     if settings.prefect_api_url is None:

@@ -14,7 +14,9 @@ from maquette.db.engine import Database
 from maquette.errors import MaquetteError, NotFound, StackError
 from maquette.launch import schema
 from maquette.launch.code import code_root
-from maquette.launch.stack import Stack, StackState, read_state, require_free_port, running
+from maquette.launch.processes import require_free_port
+from maquette.launch.stack import Stack, running
+from maquette.launch.state import StackState, read_state
 from maquette.settings import Settings
 from maquette.storage import store_from_settings
 from maquette.videos.service import Videos

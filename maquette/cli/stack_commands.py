@@ -29,7 +29,8 @@ def up(
 ) -> int:
     """Run the whole stack of this home on loopback, until Ctrl-C or SIGTERM."""
     from maquette.errors import MaquetteError
-    from maquette.launch.stack import kill_at_once, running, stop_on_signals
+    from maquette.launch.processes import stop_on_signals
+    from maquette.launch.stack import kill_at_once, running
     from maquette.settings import get_settings
 
     chosen = {"api_host": host, "api_port": port, "prefect_port": prefect_port}
@@ -75,7 +76,7 @@ def dispatch(*, as_json: Json = False) -> int:
     from maquette.errors import ConfigurationError
     from maquette.launch.dispatcher import Dispatcher
     from maquette.launch.flow_runs import PrefectFlowRuns
-    from maquette.launch.stack import stop_on_signals
+    from maquette.launch.processes import stop_on_signals
     from maquette.settings import get_settings
 
     os.environ.setdefault("DO_NOT_TRACK", "1")  # Prefect's client reads it when it is imported

@@ -167,7 +167,8 @@ def order_and_wait(place: "Callable[[Opened], Placed]", settings: "Settings", *,
     from maquette.cli.opening import ordering
     from maquette.cli.progress import follow, shown
     from maquette.cli.reports import print_report, report
-    from maquette.launch.stack import kill_at_once, stop_on_signals
+    from maquette.launch.processes import stop_on_signals
+    from maquette.launch.stack import kill_at_once
     from maquette.videos.rules import VideoStatus
 
     stderr = console(stderr=True)

@@ -9,7 +9,6 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,16 +21,17 @@ from typing import IO, NoReturn
 
 import httpx
 import psutil
-from pydantic import BaseModel
 
 from maquette.db.embedded import embedded_postgres, make_home
 from maquette.db.engine import Database
-from maquette.errors import ConfigurationError, StackError
+from maquette.errors import StackError
 from maquette.launch import schema
 from maquette.launch.code import code_root
 from maquette.launch.dispatcher import Dispatcher
 from maquette.launch.flow_runs import PrefectFlowRuns
+from maquette.launch.processes import STOP_S, end_tree, require_free_port, require_safe_address
 from maquette.launch.reconciler import Reconciler
+from maquette.launch.state import StackState, read_state, write_state
 from maquette.settings import Settings
 from maquette.storage import store_from_settings
 
@@ -39,23 +39,7 @@ log = logging.getLogger(__name__)
 
 POOL = "maquette"
 START_S = 120.0
-STOP_S = 10.0
 TOO_MANY_DEATHS = 5
-
-
-class StackState(BaseModel):
-    """What a running stack tells other processes of its home, in ``stack.json``."""
-
-    pid: int
-    api_url: str
-    prefect_url: str
-    database_url: str
-    children: dict[str, int] = {}
-
-    @property
-    def run_page(self) -> str:
-        """Address of a flow run's page, without the id."""
-        return f"{self.prefect_url}/runs/flow-run/"
 
 
 class Stack:
@@ -265,80 +249,6 @@ def register_with(environment: dict[str, str], code: Path) -> Callable[[], None]
             raise StackError(f"the deployments could not be registered:\n{done.stderr[-2000:]}")
 
     return register
-
-
-def require_free_port(host: str, port: int, *, option: str) -> None:
-    """Raises ``StackError`` naming the option when something listens there."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise StackError(
-                f"port {port} on {host} is taken ({error.strerror}): choose another with {option}"
-            ) from error
-
-
-def require_safe_address(settings: Settings) -> None:
-    """Off loopback the API needs a token. Raises ``ConfigurationError``."""
-    loopback = settings.api_host in ("localhost", "::1") or settings.api_host.startswith("127.")
-    if not loopback and settings.api_token is None:
-        raise ConfigurationError(
-            f"the API would be open to everybody on {settings.api_host}: set MAQUETTE_API_TOKEN, or bind to 127.0.0.1"
-        )
-
-
-def write_state(home: Path, state: StackState) -> None:
-    """Replace ``stack.json`` at one stroke; it holds the database's URL, so only its owner may read it."""
-    path = home / "stack.json"
-    made = path.with_suffix(".tmp")
-    descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(state.model_dump_json(indent=2))
-    made.replace(path)
-
-
-def read_state(home: Path) -> StackState | None:
-    """The stack that runs on ``home``; ``None`` when none does."""
-    try:
-        state = StackState.model_validate_json((home.expanduser().absolute() / "stack.json").read_text())
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return None
-    return state if psutil.pid_exists(state.pid) else None
-
-
-def end_tree(pid: int) -> None:
-    """End a process and all it started: asked first, killed after ``STOP_S``."""
-    try:
-        root = psutil.Process(pid)
-        tree = [*root.children(recursive=True), root]
-    except psutil.NoSuchProcess:
-        return
-    with suppress(psutil.NoSuchProcess):
-        root.terminate()
-    _gone, _ = psutil.wait_procs([root], timeout=STOP_S)
-    for process in tree:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(tree, timeout=STOP_S)
-
-
-@contextmanager
-def stop_on_signals(*, at_once: Callable[[], None] | None = None) -> Iterator[threading.Event]:
-    """An event that SIGINT, SIGTERM and SIGHUP set; a second one calls ``at_once``."""
-    stop = threading.Event()
-
-    def hear(*_: object) -> None:
-        if stop.is_set() and at_once is not None:
-            at_once()
-        stop.set()
-
-    previous = {number: signal.signal(number, hear) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def kill_at_once(settings: Settings) -> NoReturn:

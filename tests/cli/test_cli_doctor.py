@@ -9,7 +9,7 @@ import pytest
 
 from maquette.cli import doctor
 from maquette.cli.output import ExitCode
-from maquette.launch.stack import StackState, write_state
+from maquette.launch.state import StackState, write_state
 from tests.cli.conftest import Cli
 
 

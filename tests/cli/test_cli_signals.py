@@ -13,7 +13,9 @@ import pytest
 
 from maquette.cli.opening import Opened, with_free_port
 from maquette.errors import StackError
-from maquette.launch.stack import StackState, require_free_port, running, stop_on_signals
+from maquette.launch.processes import require_free_port, stop_on_signals
+from maquette.launch.stack import running
+from maquette.launch.state import StackState
 from maquette.settings import Settings
 from maquette.videos.service import Videos
 

@@ -9,7 +9,8 @@ import psutil
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
 
-from maquette.launch.stack import end_tree, worker_command
+from maquette.launch.processes import end_tree
+from maquette.launch.stack import worker_command
 from maquette.rehearsal import CRASH_POINTS
 from maquette.videos.models import VideoBrief
 from tests.rehearsing import Rehearsal, until

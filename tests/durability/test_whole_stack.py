@@ -15,7 +15,8 @@ import httpx
 import psutil
 import pytest
 
-from maquette.launch.stack import end_tree, read_state
+from maquette.launch.processes import end_tree
+from maquette.launch.state import read_state
 from tests.rehearsing import environment_of, rehearsal_settings, until
 
 pytestmark = pytest.mark.slow

@@ -14,8 +14,10 @@ from flows.video import make_video
 from maquette.db.engine import Database
 from maquette.errors import MaquetteError
 from maquette.journal import service as journal
+from maquette.orders import service as orders
 from maquette.settings import Settings, get_settings
 from maquette.storage import store_from_settings
+from maquette.videos import production
 from maquette.videos.documents import VideoDocument
 from maquette.videos.models import BlockEdit, VideoBrief
 from maquette.videos.script import Script
@@ -179,6 +181,31 @@ async def test_a_run_without_a_theme_says_so(rehearse: Rehearse) -> None:
         await make_video()
 
 
+async def test_an_error_that_nobody_foresaw_gives_the_work_back_to_the_queue(
+    rehearse: Rehearse, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    videos = rehearse()
+    placed = videos.order(BRIEF)
+    with monkeypatch.context() as broken:
+        broken.setattr(production, "write_script", _break)
+        state = await make_video(item_id=placed.item_id, return_state=True)
+    assert state.is_failed()
+    with database.begin() as session:
+        job = orders.job_of(session, placed.item_id)
+        assert (job.status, job.last_error) == ("queued", "RuntimeError: a defect")
+    assert videos.get(placed.video_id).status == "queued"
+    assert (await run(videos, placed)).status == "completed"
+
+
+async def test_a_missing_key_ends_the_video_with_what_to_set(
+    rehearse: Rehearse, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    videos = rehearse(clip_provider="replicate")
+    video = await run(videos, videos.order(BRIEF))
+    assert (video.status, video.error_code) == ("failed", "configuration")
+    assert "MAQUETTE_REPLICATE_API_TOKEN" in caplog.text
+
+
 async def test_a_second_run_of_an_ended_item_is_refused_without_harm(rehearse: Rehearse, settings: Settings) -> None:
     videos = rehearse()
     placed = videos.order(BRIEF)
@@ -212,3 +239,7 @@ async def test_a_full_disk_fails_clearly_and_retry_goes_on(
     again = await run(videos, videos.retry(video.video_id))
     assert again.status == "completed"
     assert [number for number, _, _ in paid(settings)] == [1, 2]  # nothing was ordered twice
+
+
+def _break(*args: object) -> None:
+    raise RuntimeError("a defect")
