@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 POOL = "maquette"
 START_S = 120.0
 TOO_MANY_DEATHS = 5
+STABLE_S = 10.0
+LONGEST_PAUSE_S = 8.0
 
 
 class Stack:
@@ -99,14 +101,14 @@ class Stack:
                 raise self._failure(name, f"ended {deaths} times in a row")
 
     def supervise(self, stop: threading.Event) -> None:
-        """Start again what died, until ``stop``; what dies at once gets longer and longer pauses."""
+        """Start again what died, until ``stop``; what dies as soon as it is started gets longer pauses."""
         while not stop.wait(1):
             for name, child in list(self._children.items()):
                 lived_s = time.monotonic() - self._started[name]
                 if child.poll() is None:
-                    if lived_s > START_S:
+                    if lived_s > STABLE_S:
                         self._deaths[name] = 0
-                elif lived_s > 2 ** self._deaths[name]:
+                elif lived_s > min(2 ** self._deaths[name] - 1, LONGEST_PAUSE_S):
                     self._deaths[name] += 1
                     log.warning("the %s ended with %s; starting it again", name, child.returncode)
                     self.start(name, self._commands[name])

@@ -50,7 +50,7 @@ def rehearse(settings: Settings, database: Database, monkeypatch: pytest.MonkeyP
         for name, value in environment_of(settings).items():
             monkeypatch.setenv(name, value)
         for field, change in told.items():
-            monkeypatch.setenv(f"MAQUETTE_{field.upper()}", json.dumps(change))
+            monkeypatch.setenv(f"MAQUETTE_{field.upper()}", change if isinstance(change, str) else json.dumps(change))
         assert own.database_url is not None
         monkeypatch.setenv("MAQUETTE_DATABASE_URL", own.database_url.get_secret_value())
         monkeypatch.setenv("MAQUETTE_HOME", str(own.home))
