@@ -22,18 +22,26 @@ def sqlalchemy_url(url: str) -> sa.URL:
     return parsed.set(drivername="postgresql+psycopg")
 
 
+IDLE_S = 15
+
+
 class Database:
     """One engine. Cheap to make, safe between threads, not across ``fork``."""
 
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
         self.url = sqlalchemy_url(url)
-        # pre-ping: the server may have been restarted since the connection was last used.
+        # pre-ping: the server may have been restarted since the connection was last used. The time-out frees
+        # the rows of a process that was stopped in the midst of a transaction: others may then go on.
         self.engine: Engine = sa.create_engine(
             self.url,
             pool_pre_ping=True,
             pool_size=pool_size,
             max_overflow=20,
-            connect_args={"connect_timeout": 10, "application_name": "maquette"},
+            connect_args={
+                "connect_timeout": 10,
+                "application_name": "maquette",
+                "options": f"-c idle_in_transaction_session_timeout={IDLE_S}s",
+            },
         )
 
     @property

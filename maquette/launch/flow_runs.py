@@ -49,7 +49,7 @@ class PrefectFlowRuns:
     def __init__(self, api_url: str) -> None:
         from prefect.client.orchestration import SyncPrefectClient
 
-        self._client = SyncPrefectClient(api_url, httpx_settings={"timeout": 20})
+        self._client = SyncPrefectClient(api_url, httpx_settings={"timeout": 10})
 
     def __enter__(self) -> Self:
         self._client.__enter__()
