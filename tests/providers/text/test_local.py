@@ -4,7 +4,7 @@ import re
 from itertools import chain
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from maquette.providers.text.local import LocalWriter, outline, scenes, speakable, theme_of, word_count
@@ -63,6 +63,7 @@ class TestContract(TextContract):
 
 @settings(deadline=None)
 @given(requests)
+@example(ScriptRequest(theme="x" * 500, durations_s=(8, 7), language="fr"))
 def test_any_theme_makes_a_sayable_film_without_repetition(request: ScriptRequest) -> None:
     blocks = write(request)
     assert [block.number for block in blocks] == list(range(1, len(request.durations_s) + 1))
