@@ -1,6 +1,6 @@
 # Every target sets up what it needs; nothing beyond Python >= 3.11 and make is expected.
 .DEFAULT_GOAL := help
-.PHONY: help demo test up check bench lock clean
+.PHONY: help demo test slow up check bench lock clean
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
@@ -20,8 +20,11 @@ help:  ## list the targets
 demo: .venv/.ready  ## make a real video from a theme; ARGS='--theme "..." --language fr' changes the brief
 	@$(BIN)/maquette demo $(ARGS)
 
-test: .venv/.ready  ## run the whole test suite
-	@$(BIN)/python -m pytest $(ARGS)
+test: .venv/.ready  ## run the test suite, all but the long tests
+	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+slow: .venv/.ready  ## run the long tests: whole stacks, killed and started again
+	@$(BIN)/python -m pytest -m slow $(ARGS)
 
 up: .venv/.ready  ## run server, worker and API together until Ctrl-C; ARGS='--port 8000 --prefect-port 4200'
 	@$(BIN)/maquette up $(ARGS)

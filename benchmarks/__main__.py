@@ -1,4 +1,4 @@
-"""Run the benches, one after the other: ``python -m benchmarks [--only NAME] [--quick]``."""
+"""Run the benches, one after the other: ``python -m benchmarks [NAME] [--quick]``."""
 
 import argparse
 import subprocess
@@ -6,17 +6,17 @@ import sys
 from pathlib import Path
 from typing import Final
 
-BENCHES: Final = ("assembly", "orchestration", "demo")
+BENCHES: Final = ("assembly", "slides", "intake", "queue", "library", "orchestration", "demo")
 
 
 def main() -> int:
     """Each bench in a process of its own, so that none warms or counts for another; 1 when one failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", choices=BENCHES, help="run this one alone")
+    parser.add_argument("name", nargs="?", choices=BENCHES, help="run this one alone")
     parser.add_argument("--quick", action="store_true", help="small jobs: shows that the benches run, no more")
     asked = parser.parse_args()
     failed = []
-    for name in [asked.only] if asked.only else BENCHES:
+    for name in [asked.name] if asked.name else BENCHES:
         print(f"{name} ...", flush=True)
         command = [sys.executable, "-m", f"benchmarks.{name}", *(["--quick"] if asked.quick else [])]
         if subprocess.run(command, cwd=Path(__file__).parents[1], check=False).returncode:

@@ -29,6 +29,7 @@ from maquette.cli.demo import demo
 from maquette.launch.stack import running
 from maquette.media.stills import contact_sheet
 from maquette.orders import service as orders
+from maquette.orders.holder import holder_name
 from maquette.orders.lease import kept
 from maquette.orders.models import Lease
 from maquette.providers.clips.port import OperationState
@@ -36,7 +37,7 @@ from maquette.settings import Settings, get_settings
 from maquette.videos import film, production
 from maquette.videos.models import VideoBrief
 from maquette.videos.service import Videos
-from maquette.videos.studio import Studio, studio
+from maquette.workshop import Workshop, workshop
 
 SAMPLE_S: Final = 0.2
 STOP: Final = "stop"
@@ -111,7 +112,7 @@ def split(brief: VideoBrief) -> list[Phase]:
                 stack = exits.enter_context(running(Settings(), with_api=False))
             os.environ |= {"MAQUETTE_DATABASE_URL": stack.state.database_url}
             get_settings.cache_clear()
-            work = studio()
+            work = workshop()
             _make(work, brief, clock)
             work.database.dispose()
             with clock.phase(STOP):
@@ -119,7 +120,7 @@ def split(brief: VideoBrief) -> list[Phase]:
         return clock.phases()
 
 
-def _make(work: Studio, brief: VideoBrief, clock: Clock) -> None:
+def _make(work: Workshop, brief: VideoBrief, clock: Clock) -> None:
     run_id = uuid4()
     with clock.phase("script"):
         # The order says that a run has it already: no dispatcher takes it.
@@ -127,11 +128,11 @@ def _make(work: Studio, brief: VideoBrief, clock: Clock) -> None:
         with work.database.begin() as session:
             lease = orders.claim(
                 session,
-                placed.item_id,
+                placed.job_id,
                 flow_run_id=run_id,
                 lease_s=work.settings.lease_s,
                 deadline_s=work.settings.video_deadline_s,
-                holder=orders.holder_name(),
+                holder=holder_name(),
             )
         production.write_script(work, lease)
     with kept(work.database, lease, lease_s=work.settings.lease_s, every_s=work.settings.lease_renew_s):
@@ -159,7 +160,7 @@ def _make(work: Studio, brief: VideoBrief, clock: Clock) -> None:
             film.assemble_film(work, lease)
 
 
-def _storyboard(work: Studio, lease: Lease) -> None:
+def _storyboard(work: Workshop, lease: Lease) -> None:
     theme, clips, labels = production.stills_of(work, lease)
     sheet = work.store.temporary(".png")
     contact_sheet(clips, sheet, title=theme, labels=labels)

@@ -28,6 +28,7 @@ from benchmarks.rig import bench_home
 from maquette.launch.stack import running
 from maquette.media.stills import contact_sheet
 from maquette.orders import service as orders
+from maquette.orders.holder import holder_name
 from maquette.orders.lease import kept
 from maquette.orders.models import Lease
 from maquette.providers.clips.port import OperationState
@@ -35,7 +36,7 @@ from maquette.settings import Settings, get_settings
 from maquette.videos import film, production
 from maquette.videos.models import VideoBrief
 from maquette.videos.service import Videos
-from maquette.videos.studio import Studio, studio
+from maquette.workshop import Workshop, workshop
 
 THEME: Final = "Les risques du sucre"
 # What asyncio.to_thread has at its disposal, so that both ways do as much at a time.
@@ -50,14 +51,14 @@ class Spent(BaseModel):
     cpu_s: float
 
 
-def in_thread_pool(work: Studio, brief: VideoBrief) -> float:
+def in_thread_pool(work: Workshop, brief: VideoBrief) -> float:
     """Make a video from the services alone; the wall time in seconds."""
     since = time.perf_counter()
     run_id = uuid4()
     videos = Videos(work.database, work.store, work.settings)
     # The order says that a run has it already: no dispatcher takes it.
-    item_id = videos.order(brief, flow_run_id=run_id).item_id
-    lease = _claim(work, item_id, run_id)
+    job_id = videos.order(brief, flow_run_id=run_id).job_id
+    lease = _claim(work, job_id, run_id)
     slots = threading.Semaphore(work.settings.clip_concurrency)
     with (
         kept(work.database, lease, lease_s=work.settings.lease_s, every_s=work.settings.lease_renew_s),
@@ -72,19 +73,19 @@ def in_thread_pool(work: Studio, brief: VideoBrief) -> float:
     return time.perf_counter() - since
 
 
-def _claim(work: Studio, item_id: UUID, run_id: UUID) -> Lease:
+def _claim(work: Workshop, job_id: UUID, run_id: UUID) -> Lease:
     with work.database.begin() as session:
         return orders.claim(
             session,
-            item_id,
+            job_id,
             flow_run_id=run_id,
             lease_s=work.settings.lease_s,
             deadline_s=work.settings.video_deadline_s,
-            holder=orders.holder_name(),
+            holder=holder_name(),
         )
 
 
-def _shoot(work: Studio, lease: Lease, block_id: UUID, slots: threading.Semaphore) -> None:
+def _shoot(work: Workshop, lease: Lease, block_id: UUID, slots: threading.Semaphore) -> None:
     with slots:
         call_id = production.submit_clip(work, lease, block_id)
         while production.look_at_clip(work, lease, block_id, call_id).state is not OperationState.SUCCEEDED:
@@ -101,7 +102,7 @@ def in_flow_engine(brief: VideoBrief) -> float:
     return time.perf_counter() - since
 
 
-def ordered(work: Studio, brief: VideoBrief) -> float:
+def ordered(work: Workshop, brief: VideoBrief) -> float:
     """Order a video and leave it to dispatcher and worker; seconds from its row to its completion.
 
     Raises ``RuntimeError`` when it fails or takes too long.
@@ -117,7 +118,7 @@ def ordered(work: Studio, brief: VideoBrief) -> float:
     return (video.completed_at - video.created_at).total_seconds()
 
 
-def storyboard_s(work: Studio) -> float:
+def storyboard_s(work: Workshop) -> float:
     """Seconds that the storyboard takes, which only the flow makes, for its run's page."""
     videos = Videos(work.database, work.store, work.settings)
     folder = work.settings.home / "videos" / videos.list(limit=1)[0].id
@@ -137,7 +138,7 @@ def measure(quick: bool) -> Report:
     with bench_home(told) as home, running(Settings(), with_api=False) as stack:
         os.environ |= {"MAQUETTE_DATABASE_URL": stack.state.database_url}
         get_settings.cache_clear()
-        work = studio()
+        work = workshop()
         ways: dict[str, Callable[[VideoBrief], float]] = {
             "thread pool": lambda brief: in_thread_pool(work, brief),
             "flow engine": in_flow_engine,

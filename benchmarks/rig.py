@@ -7,6 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from maquette.db.embedded import embedded_postgres
+from maquette.db.engine import Database
+from maquette.launch import schema
+
+ROOT = Path(__file__).parents[1]
+
 
 def free_port() -> int:
     """A port of loopback that nothing uses now."""
@@ -40,3 +46,15 @@ def bench_home(told: Mapping[str, str]) -> Iterator[Path]:
             "PREFECT_LOGGING_LEVEL": "WARNING",
         }
         yield home
+
+
+@contextmanager
+def bench_database(*, connections: int = 5) -> Iterator[Database]:
+    """A migrated database of the bench's own, on a PostgreSQL in a home of its own, without Prefect."""
+    with bench_home({}) as home, embedded_postgres(home) as url:
+        schema.upgrade(url, code=ROOT)
+        database = Database(url, pool_size=connections)
+        try:
+            yield database
+        finally:
+            database.dispose()

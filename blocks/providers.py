@@ -14,6 +14,8 @@ from pydantic import Field, SecretStr
 from maquette.errors import ConfigurationError
 from maquette.providers.clips import clips_from_settings
 from maquette.providers.clips.port import ClipProvider
+from maquette.providers.images import images_from_settings
+from maquette.providers.images.port import ImageProvider
 from maquette.providers.text import writer_from_settings
 from maquette.providers.text.port import ScriptWriter
 from maquette.settings import Settings
@@ -61,6 +63,52 @@ class ClipProviderBlock(Block):
             raise _in_block(self, error) from error
 
 
+class ImageProviderBlock(Block):
+    """Which provider makes the images, with which model and credentials.
+
+    Credentials and addresses are settings of the provider's, which clips of the same one share: where both blocks fill
+    one in, this one counts.
+    """
+
+    _block_type_name = "Maquette image provider"
+    _block_type_slug = "maquette-image-provider"
+
+    provider: Literal["local", "replicate", "gemini"] = Field(
+        "local", title="Provider", description="local paints on the worker's machine and needs no key."
+    )
+    model: str | None = Field(None, title="Model", description="A model of the catalogue; empty takes its first.")
+    token: SecretStr | None = Field(None, title="Token", description="Replicate's API token, or Gemini's API key.")
+    base_url: str | None = Field(None, title="Base URL", description="Another address of the provider's API.")
+    google_project: str | None = Field(
+        None, title="Google project", description="Google Cloud project, for gemini without a key."
+    )
+    google_location: str | None = Field(
+        None, title="Google location", description="Google Cloud region, for gemini without a key."
+    )
+
+    def applied(self, settings: Settings) -> Settings:
+        """A copy of ``settings`` with this block's choices; the model is always the block's, with its provider."""
+        changes: dict[str, object] = {
+            "google_project": self.google_project,
+            "google_location": self.google_location,
+        }
+        match self.provider:
+            case "replicate":
+                changes |= {"replicate_api_token": self.token, "replicate_base_url": self.base_url}
+            case "gemini":
+                changes |= {"google_api_key": self.token, "google_base_url": self.base_url}
+            case "local":
+                pass
+        return _changed(settings, changes, image_provider=self.provider, image_model=self.model or None)
+
+    def images(self, settings: Settings) -> ImageProvider:
+        """The provider. Raises ``ConfigurationError`` that says what is missing and where to fill it in."""
+        try:
+            return images_from_settings(self.applied(settings))
+        except ConfigurationError as error:
+            raise _in_block(self, error) from error
+
+
 class ScriptWriterBlock(Block):
     """Who writes the scripts: the local outline, or a model behind an OpenAI-compatible server."""
 
@@ -91,7 +139,7 @@ class ScriptWriterBlock(Block):
             raise _in_block(self, error) from error
 
 
-BLOCKS: Final[tuple[type[Block], ...]] = (ClipProviderBlock, ScriptWriterBlock)
+BLOCKS: Final[tuple[type[Block], ...]] = (ClipProviderBlock, ImageProviderBlock, ScriptWriterBlock)
 
 
 async def chosen(settings: Settings, *, name: str = DEFAULT) -> Settings:
@@ -100,8 +148,10 @@ async def chosen(settings: Settings, *, name: str = DEFAULT) -> Settings:
     The server is the one of ``PREFECT_API_URL``. Raises ``ConfigurationError`` for a document that no longer fits.
     """
     async with get_client() as client:
-        clips, writer = await _loaded(ClipProviderBlock, name, client), await _loaded(ScriptWriterBlock, name, client)
-    for block in (clips, writer):
+        clips = await _loaded(ClipProviderBlock, name, client)
+        images = await _loaded(ImageProviderBlock, name, client)
+        writer = await _loaded(ScriptWriterBlock, name, client)
+    for block in (clips, images, writer):
         settings = block.applied(settings) if block else settings
     return settings
 

@@ -6,13 +6,20 @@ from typing import Any
 
 import yaml
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, GlobalConcurrencyLimitUpdate, WorkPoolCreate
+from prefect.client.schemas.actions import (
+    DeploymentScheduleCreate,
+    GlobalConcurrencyLimitCreate,
+    GlobalConcurrencyLimitUpdate,
+    WorkPoolCreate,
+)
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 from pydantic import BaseModel
 
 from blocks.providers import BLOCKS
+from maquette.launch.flow_runs import QUEUES
 from maquette.providers.catalogue import catalogue
 from maquette.settings import get_settings
 
@@ -27,6 +34,15 @@ class Pool(BaseModel):
     work_queue_name: str = "default"
 
 
+class Schedule(BaseModel):
+    """When a deployment runs by itself."""
+
+    model_config = {"extra": "forbid"}
+
+    cron: str
+    timezone: str = "UTC"
+
+
 class Deployment(BaseModel):
     """One entry of ``prefect.yaml``, the part of it that we use."""
 
@@ -37,6 +53,7 @@ class Deployment(BaseModel):
     description: str = ""
     tags: list[str] = []
     parameters: dict[str, Any] = {}
+    schedules: list[Schedule] = []
     work_pool: Pool
 
 
@@ -61,13 +78,19 @@ async def register() -> None:
                 parameters=deployment.parameters,
                 parameter_openapi_schema=parameter_schema(flow).model_dump_for_openapi(),
                 enforce_parameter_schema=True,
+                schedules=[
+                    DeploymentScheduleCreate(schedule=CronSchedule(cron=each.cron, timezone=each.timezone))
+                    for each in deployment.schedules
+                ],
                 work_pool_name=deployment.work_pool.name,
                 work_queue_name=deployment.work_pool.work_queue_name,
             )
         for block in BLOCKS:
             await block.aregister_type_and_schema(client=client)
-        for provider in {profile.provider for profile in catalogue() if profile.kind == "clips"}:
-            await _limit(client, f"clips-{provider}", get_settings().clip_concurrency)
+        settings = get_settings()
+        places = {"clips": settings.clip_concurrency, "images": settings.image_concurrency}
+        for kind, provider in {(profile.kind, profile.provider) for profile in catalogue() if profile.kind in places}:
+            await _limit(client, f"{kind}-{provider}", places[kind])
 
 
 async def _pool(client: PrefectClient, pool: Pool) -> None:
@@ -75,6 +98,12 @@ async def _pool(client: PrefectClient, pool: Pool) -> None:
         await client.create_work_pool(WorkPoolCreate(name=pool.name, type="process"))
     except ObjectAlreadyExists:
         log.debug("work pool %s is there", pool.name)
+    # After the default queue: upkeep, and the runs that a person starts, are few and must not starve.
+    for priority, premium in enumerate((True, False), start=2):
+        try:
+            await client.create_work_queue(QUEUES[premium], priority=priority, work_pool_name=pool.name)
+        except ObjectAlreadyExists:
+            log.debug("work queue %s is there", QUEUES[premium])
 
 
 async def _limit(client: PrefectClient, name: str, limit: int) -> None:

@@ -13,9 +13,11 @@ from maquette.orders.models import Lease
 from maquette.videos.film import VideoResult
 from maquette.videos.models import AspectRatio, Language, Style, VideoBrief
 from maquette.videos.rules import MAX_TARGET_S, MAX_THEME_CHARACTERS, MIN_TARGET_S
+from maquette.videos.service import Videos
+from maquette.workshop import Workshop
 from tasks import page
 from tasks.attempt import attempt
-from tasks.form import form_field
+from tasks.form import BrandField, JobField, form_field
 from tasks.video import (
     assemble_film,
     blocks_to_shoot,
@@ -41,14 +43,15 @@ async def make_video(
     aspect_ratio: Annotated[AspectRatio, form_field("Aspect ratio", "9:16 is 1080×1920.")] = "9:16",
     crossfade_s: Annotated[float, form_field("Cross-fade", "Seconds between blocks.", ge=0, le=1)] = 0,
     seed: Annotated[int, form_field("Seed", "Another seed makes another film.", ge=0, lt=2**31)] = 0,
-    item_id: Annotated[UUID | None, form_field("Order item", "Filled in by the dispatcher; leave it empty.")] = None,
+    brand_id: BrandField = None,
+    job_id: JobField = None,
 ) -> VideoResult | State[None]:
     """Write the script, shoot every block, assemble the film.
 
     Started by hand, the run takes its parameters through the same intake as every other order.
     """
-    brief = None
-    if item_id is None:
+
+    def intake(work: Workshop, key: str, run_id: UUID | None) -> UUID:
         brief = VideoBrief(
             theme=theme,
             target_duration=target_duration,
@@ -58,8 +61,11 @@ async def make_video(
             crossfade_s=crossfade_s,
             seed=seed,
         )
+        videos = Videos(work.database, work.store, work.settings)
+        return videos.order(brief, brand_id=brand_id, idempotency_key=key, flow_run_id=run_id).job_id
+
     try:
-        async with attempt(item_id, brief) as lease, page.progress(lease):
+        async with attempt(job_id, intake) as lease, page.progress(lease):
             await write_script(lease)
             await shoot_all(lease)
             await page.storyboard(lease)

@@ -6,6 +6,7 @@
     ├── InvalidInput            the request is wrong; say what to change
     ├── NotFound                no such thing
     ├── Conflict                not now: the thing is in another state
+    ├── BudgetExceeded          the brand's month, or its plan, does not allow it
     ├── AccessDenied            token or access code missing or wrong
     ├── ConfigurationError      a setting, a tool or a folder is missing or unusable
     ├── StackError              a server of the stack did not start, or is not there
@@ -88,14 +89,54 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "es": "El vídeo se está generando. Inténtelo cuando haya terminado.",
     },
     "nothing_to_retry": {
-        "fr": "La vidéo est terminée : rien à relancer",
-        "en": "The video is finished: nothing to retry",
-        "es": "El vídeo está terminado: nada que reintentar",
+        "fr": "Rien à relancer : tout est terminé ou déjà relancé",
+        "en": "Nothing to retry: all is finished or was retried already",
+        "es": "Nada que reintentar: todo está terminado o ya se reintentó",
+    },
+    "nothing_to_cancel": {
+        "fr": "La commande est terminée : rien à annuler",
+        "en": "The order has ended: nothing to cancel",
+        "es": "El pedido ha terminado: nada que cancelar",
     },
     "conflict": {
         "fr": "Impossible dans l'état actuel",
         "en": "Not possible in the present state",
         "es": "No es posible en el estado actual",
+    },
+    "busy": {
+        "fr": "Un traitement est en cours pour cet élément. Réessayez quand il sera terminé.",
+        "en": "Work on this is under way. Try again when it has ended.",
+        "es": "Hay un proceso en curso para este elemento. Inténtelo cuando haya terminado.",
+    },
+    "order_not_found": {"fr": "Commande non trouvée", "en": "Order not found", "es": "Pedido no encontrado"},
+    "job_not_found": {"fr": "Tâche non trouvée", "en": "Job not found", "es": "Tarea no encontrada"},
+    "brand_not_found": {"fr": "Marque non trouvée", "en": "Brand not found", "es": "Marca no encontrada"},
+    "asset_not_found": {"fr": "Fichier non trouvé", "en": "Asset not found", "es": "Archivo no encontrado"},
+    "carousel_not_found": {"fr": "Carrousel non trouvé", "en": "Carousel not found", "es": "Carrusel no encontrado"},
+    "slide_not_found": {
+        "fr": "Slide {number} non trouvée",
+        "en": "Slide {number} not found",
+        "es": "Diapositiva {number} no encontrada",
+    },
+    "budget_exceeded": {
+        "fr": "Tu as dépassé ton quota pour ce mois ({unit}). Réduis le nombre ou upgrade ton plan.",
+        "en": "This month's quota is used up ({unit}). Order less or upgrade your plan.",
+        "es": "Has superado tu cuota de este mes ({unit}). Pide menos o mejora tu plan.",
+    },
+    "duration_not_allowed": {
+        "fr": "Durée non autorisée par ton plan (max {limit} s)",
+        "en": "Duration not allowed for your plan ({limit} s at most)",
+        "es": "Duración no permitida por tu plan (máximo {limit} s)",
+    },
+    "text_does_not_fit": {
+        "fr": "Le texte est trop long pour la diapositive ({field}) : raccourcissez-le",
+        "en": "The text is too long for the slide ({field}): shorten it",
+        "es": "El texto es demasiado largo para la diapositiva ({field}): acórtelo",
+    },
+    "provider_paused": {
+        "fr": "Le fournisseur est momentanément indisponible ; la demande attend son retour.",
+        "en": "The provider is out of service for now; the order waits for it.",
+        "es": "El proveedor no está disponible por ahora; la solicitud lo espera.",
     },
     "configuration": {
         "fr": "Le service est mal configuré. Contactez le support.",
@@ -241,6 +282,12 @@ class Conflict(MaquetteError):
     code = "conflict"
 
 
+class BudgetExceeded(MaquetteError):
+    """The brand's month is used up (``budget_exceeded``), or its plan does not allow it (``duration_not_allowed``)."""
+
+    code = "budget_exceeded"
+
+
 class AccessDenied(MaquetteError):
     """A token or access code is missing or wrong."""
 
@@ -332,3 +379,12 @@ class OutcomeUnknown(ProviderError):
     """Sent, and no answer came: look the call up, never send it again blindly."""
 
     code = "outcome_unknown"
+
+
+def is_outage(error: BaseException) -> bool:
+    """Is a provider out of service for now (a 429, a 5xx, no connection), and the request itself not at fault?"""
+    if isinstance(error, MaquetteError) and error.values.get("outage"):
+        return True
+    if isinstance(error, Transient):
+        return error.code != "operation_timeout" and not error.values.get("operation_ended")
+    return isinstance(error, QuotaExceeded)

@@ -6,12 +6,15 @@ from typing import Final
 from maquette.settings import get_settings
 
 CRASH_POINTS: Final = (
+    "after-dispatch",
     "after-intent",
     "after-submit",
     "while-waiting",
     "after-fetch",
     "during-normalising",
     "during-assembly",
+    "during-rendering",
+    "before-settle",
 )
 
 

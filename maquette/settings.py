@@ -53,7 +53,29 @@ class Settings(BaseSettings):
         60, gt=0, description="Seconds after which a job that was sent and never claimed is looked up in Prefect."
     )
     video_deadline_s: float = Field(3600, gt=0, description="Seconds that one attempt of a video may take in all.")
-    job_max_attempts: int = Field(5, ge=1, description="Attempts that one job gets when its runs crash.")
+    picture_deadline_s: float = Field(
+        1800, gt=0, description="Seconds that one attempt of images or of a carousel may take in all."
+    )
+    job_max_attempts: int = Field(3, ge=1, description="Attempts that one job gets before it fails.")
+    retry_base_s: float = Field(
+        60, ge=0, description="Base of the delay before another attempt: 2^attempt times this, give or take 20 %."
+    )
+    breaker_base_s: float = Field(
+        30, ge=0, description="Seconds for which a provider that is out of service is left alone; doubled each time."
+    )
+    outage_patience_s: float = Field(
+        86_400, gt=0, description="Seconds for which a job waits for a provider that is out of service, in all."
+    )
+    dispatch_window: int = Field(
+        8, ge=1, description="Flow runs of one queue that wait for a worker at a time; the rest waits in our queue."
+    )
+    ageing_s: float = Field(
+        300, gt=0, description="Seconds of waiting after which a job of a free brand counts as premium."
+    )
+    media_keep_days: int = Field(30, ge=1, description="Days for which finished images, carousels and clips are kept.")
+    history_keep_days: int = Field(
+        30, ge=1, description="Days for which events, answers to repeated requests and old Prefect runs are kept."
+    )
     orphan_grace_s: float = Field(
         3600, gt=0, description="Age in seconds from which a file that nothing refers to is removed."
     )
@@ -72,6 +94,16 @@ class Settings(BaseSettings):
     google_location: str = Field("us-central1", description="Google Cloud location for Veo.")
     google_base_url: str | None = Field(None, description="Other address of Google's API.")
 
+    image_provider: str = Field("local", description="Provider of images: local, replicate or gemini.")
+    image_model: str | None = Field(None, description="Model of the image provider; empty takes the catalogue's first.")
+    image_timeout_s: float = Field(300, gt=0, description="Seconds that a provider may work on one image.")
+    image_poll_s: float = Field(0.5, gt=0, description="Seconds between two looks at an image's operation.")
+    image_concurrency: int = Field(4, ge=1, description="Images that may be under way at the image provider at once.")
+    google_api_key: SecretStr | None = Field(None, description="API key of Google's Gemini models.")
+    cache_across_brands: bool = Field(
+        False, description="An equal request of another brand may be answered with the same image."
+    )
+
     text_provider: str = Field("local", description="Writer of scripts: local, or openai for any compatible server.")
     openai_base_url: str | None = Field(None, description="Address of the OpenAI-compatible server, with its /v1.")
     openai_api_key: SecretStr | None = Field(None, description="Key of the OpenAI-compatible server.")
@@ -80,6 +112,13 @@ class Settings(BaseSettings):
 
     local_price_micros_per_s: int = Field(
         0, ge=0, description="Pretended price of local clips per second, in micro-dollars, to rehearse costs."
+    )
+    local_price_micros_per_image: int = Field(
+        0, ge=0, description="Pretended price of a local image, in micro-dollars, to rehearse costs."
+    )
+    local_image_faults: dict[int, list[Fault]] = Field(
+        {},
+        description="Rehearsed faults of local images, as JSON: item number to the faults of its submissions.",
     )
     local_faults: dict[int, list[Fault]] = Field(
         {},

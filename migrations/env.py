@@ -4,10 +4,13 @@ import sqlalchemy as sa
 from alembic import context
 from sqlmodel import SQLModel
 
+import maquette.brands.models
+import maquette.carousels.tables
 import maquette.events.models
 import maquette.journal.models
 import maquette.library.models
 import maquette.orders.models
+import maquette.quota.models
 import maquette.videos.models  # noqa: F401  # each import registers its tables
 from maquette.db.engine import database_from_settings, sqlalchemy_url
 from maquette.settings import get_settings

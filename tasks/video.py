@@ -4,57 +4,35 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
-from typing import Any
 from uuid import UUID
 
 from prefect import task
-from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, TaskRun
 from prefect.concurrency.asyncio import concurrency
-from prefect.tasks import Task, exponential_backoff
 
-from maquette.errors import MaquetteError, Transient
+from maquette.errors import MaquetteError
 from maquette.orders.models import Lease
 from maquette.providers.clips.port import OperationState
 from maquette.videos import film, production
-from maquette.videos.studio import studio
-
-
-def is_passing(task: Task[..., Any], task_run: TaskRun, state: State[Any]) -> bool:
-    """Retry only what costs nothing to repeat: a look at an operation or a download that failed on the way."""
-    error = getattr(state.data, "result", state.data)
-    return (
-        isinstance(error, Transient) and error.code != "operation_timeout" and not error.values.get("operation_ended")
-    )
-
-
-# The journal and the database are the cache: a task asked twice with equal inputs must look there, not at
-# what it answered before.
-KEPT: dict[str, Any] = {"persist_result": True, "cache_policy": NO_CACHE}
-RETRIES: dict[str, Any] = {
-    "retries": 3,
-    "retry_delay_seconds": exponential_backoff(backoff_factor=1),
-    "retry_jitter_factor": 0.5,
-    "retry_condition_fn": is_passing,
-}
+from maquette.workshop import workshop
+from tasks.retrying import KEPT, RETRIES
 
 
 @task(name="write-script", task_run_name="write the script", **KEPT)
 async def write_script(lease: Lease) -> int:
     """Write the script; the number of its blocks."""
-    return await asyncio.to_thread(production.write_script, studio(), lease)
+    return await asyncio.to_thread(production.write_script, workshop(), lease)
 
 
 @task(name="submit-clip", task_run_name="order block {number}", **KEPT)
 async def submit_clip(lease: Lease, block_id: UUID, *, number: int) -> UUID:
     """Order one clip; its journal call."""
-    return await asyncio.to_thread(production.submit_clip, studio(), lease, block_id)
+    return await asyncio.to_thread(production.submit_clip, workshop(), lease, block_id)
 
 
 @task(name="wait-for-clip", task_run_name="wait for block {number}", **KEPT, **RETRIES)
 async def wait_for_clip(lease: Lease, block_id: UUID, call_id: UUID, *, number: int) -> None:
     """Look until the operation has ended."""
-    work = studio()
+    work = workshop()
     while True:
         status = await asyncio.to_thread(production.look_at_clip, work, lease, block_id, call_id)
         if status.state is OperationState.SUCCEEDED:
@@ -65,22 +43,22 @@ async def wait_for_clip(lease: Lease, block_id: UUID, call_id: UUID, *, number: 
 @task(name="receive-clip", task_run_name="normalise block {number}", **KEPT, **RETRIES)
 async def receive_clip(lease: Lease, block_id: UUID, call_id: UUID, *, number: int) -> str:
     """Fetch and normalise the clip; its sha256."""
-    return await asyncio.to_thread(production.receive_clip, studio(), lease, block_id, call_id)
+    return await asyncio.to_thread(production.receive_clip, workshop(), lease, block_id, call_id)
 
 
 async def blocks_to_shoot(lease: Lease) -> list[production.BlockRef]:
     """The blocks that still lack their clip."""
-    return await asyncio.to_thread(production.missing_clips, studio(), lease)
+    return await asyncio.to_thread(production.missing_clips, workshop(), lease)
 
 
 async def require_all_clips(lease: Lease) -> None:
     """Raise what the first failed block failed with."""
-    await asyncio.to_thread(production.require_all_clips, studio(), lease)
+    await asyncio.to_thread(production.require_all_clips, workshop(), lease)
 
 
 def clip_places() -> int:
     """How many clips one run may have under way."""
-    return studio().settings.clip_concurrency
+    return workshop().settings.clip_concurrency
 
 
 @asynccontextmanager
@@ -90,7 +68,7 @@ async def provider_slot(lease: Lease, block_id: UUID) -> AsyncIterator[None]:
     A clip that is under way already, ordered by an attempt that was killed, takes no second one. The slots of
     a killed run come back when their leases end, after a minute or so.
     """
-    work = studio()
+    work = workshop()
     if await asyncio.to_thread(production.is_under_way, work, lease, block_id):
         yield
         return
@@ -100,10 +78,10 @@ async def provider_slot(lease: Lease, block_id: UUID) -> AsyncIterator[None]:
 
 async def judge(lease: Lease, block_id: UUID, error: MaquetteError) -> production.Verdict:
     """Record a block's failure; whether and when it is tried again."""
-    return await asyncio.to_thread(production.judge, studio(), lease, block_id, error, random=Random())
+    return await asyncio.to_thread(production.judge, workshop(), lease, block_id, error, random=Random())
 
 
 @task(name="assemble-film", task_run_name="assemble the film", **KEPT)
 async def assemble_film(lease: Lease) -> film.VideoResult:
     """Assemble, check and settle."""
-    return await asyncio.to_thread(film.assemble_film, studio(), lease)
+    return await asyncio.to_thread(film.assemble_film, workshop(), lease)

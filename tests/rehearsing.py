@@ -9,17 +9,25 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import psutil
+from sqlmodel import select
 
+from maquette.intake.service import Intake
 from maquette.journal import service as journal
 from maquette.launch.stack import Stack
+from maquette.orders.documents import OrderDocument, order_document
+from maquette.quota import service as quota
+from maquette.quota.models import Reservation, ReservationState
 from maquette.settings import Settings
 from maquette.storage import store_from_settings
 from maquette.videos.documents import VideoDocument
 from maquette.videos.service import Videos
 
 PRICE = 1000
+
+Rehearse = Callable[..., Videos]
 
 
 def free_port() -> int:
@@ -49,6 +57,10 @@ class Rehearsal:
     def videos(self) -> Videos:
         return Videos(self.stack.database, store_from_settings(self.settings), self.settings)
 
+    @property
+    def intake(self) -> Intake:
+        return Intake(self.stack.database, store_from_settings(self.settings), self.settings)
+
     def workers(self) -> list[psutil.Process]:
         """The worker and all that it started, flow runs included."""
         try:
@@ -75,10 +87,32 @@ class Rehearsal:
         until(lambda: self.videos.status(video_id).status in ("completed", "failed"), seconds=seconds, what=video_id)
         return self.videos.get(video_id)
 
-    def paid(self) -> list[dict[str, object]]:
-        """The provider's own log: a line for each submission that it took."""
-        log = self.settings.home / "provider-local" / "submissions.jsonl"
+    def order(self, order_id: UUID) -> OrderDocument:
+        with self.stack.database.begin() as session:
+            return order_document(session, order_id)
+
+    def ended_order(self, order_id: UUID, *, seconds: float = 120) -> OrderDocument:
+        """The order when it has ended."""
+        until(lambda: self.order(order_id).progress == 100, seconds=seconds, what=str(order_id))
+        return self.order(order_id)
+
+    def paid(self, kind: str = "") -> list[dict[str, object]]:
+        """A provider's own log (``-images`` for pictures): a line for each submission that it took."""
+        log = self.settings.home / f"provider-local{kind}" / "submissions.jsonl"
         return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+    def require_delivered_and_paid_once(self, order: OrderDocument) -> None:
+        """The oracle: all was delivered, the provider was asked once for each picture, and the books agree."""
+        assert (order.status, order.completed) == ("completed", order.expected)
+        assert {item.reservation for item in order.items} == {"settled"}
+        asked = [int(str(line["number"])) for line in self.paid("-images") if line["operation_id"]]
+        assert sorted(asked) == [item.sequence_number for item in order.items]
+        assert order.cost_micros == sum(int(str(line["cost_micros"])) for line in self.paid("-images"))
+        with self.stack.database.begin() as session:
+            assert quota.audit(session) == []
+            held = session.exec(select(Reservation).where(Reservation.state == ReservationState.RESERVED)).all()
+        open_jobs = {item.id for item in order.items} & {row.item_id for row in held}
+        assert not open_jobs
 
     def require_one_payment_per_block(self, video: VideoDocument, *, tries: int = 1) -> None:
         """The oracle: the provider's log and our journal agree, and no block was paid more often than tried."""
@@ -106,6 +140,9 @@ def rehearsal_settings(home: Path) -> Settings:
         dispatch_grace_s=20,
         dispatch_poll_s=1,
         job_max_attempts=20,
+        retry_base_s=0,
+        image_poll_s=0.1,
+        local_price_micros_per_image=PRICE,
         clip_poll_s=0.1,
         clip_concurrency=50,  # the slots of killed runs come back only after a minute
         clip_backoff_s=0,

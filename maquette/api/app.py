@@ -9,25 +9,47 @@ from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
 from starlette.middleware.cors import CORSMiddleware
 
-from maquette.api import errors, health, media, stream, videos
+from maquette.api import (
+    brands,
+    carousels,
+    chat,
+    errors,
+    health,
+    library,
+    media,
+    money,
+    order_stream,
+    orders,
+    queue,
+    stream,
+    videos,
+)
 from maquette.api.security import BodyLimit, TokenGuard
 from maquette.api.wakeups import Wakeups
+from maquette.carousels.service import Carousels
 from maquette.db.engine import Database, database_from_settings
+from maquette.intake.service import Intake
+from maquette.library.listing import MAX_UPLOAD_BYTES
 from maquette.settings import Settings
 from maquette.storage import store_from_settings
 from maquette.videos.service import Videos
 
 _DESCRIPTION = """\
-A theme becomes a finished vertical video. Orders are accepted at once and made by workers.
+A theme becomes a finished vertical video; a topic becomes images or a carousel. Orders are accepted at once,
+reserve what they will take of their brand's month, and are made by workers.
 
-**Progress.** `GET /videos/{id}/status` is always the truth. `WS /ws/video/{id}` sends a snapshot
+**Orders.** `GET /api/orders/{id}` is always the truth. `WS /ws/orders/{id}` sends it as a snapshot and then every
+event of it in order; it closes with 1000 when the order has ended.
+
+**Videos.** `GET /videos/{id}/status` is always the truth. `WS /ws/video/{id}` sends a snapshot
 (`"type": "snapshot"`) and then every change in order, each as the same whole document with `seq`; a block's
 change adds `block`. `?seq=N` begins with the state at N and replays what came after it. The text `ping` is
 answered with `pong`. It closes with 1000 after `completed` or `failed`, 4404 for an unknown video (after a
 message with status `not_found`), 1008 for a wrong token, 1013 while the database is away, 1012 when the
 server restarts.
 
-**Errors** are always `{"detail": "text", "code": "…"}`; `Accept-Language` chooses fr (default), en or es.
+**Errors** are always `{"detail": "text", "code": "…"}`; `Accept-Language` chooses fr (default), en or es. Below
+`/api/` they have `ok`, `error` and `message` as well, as older clients read them.
 
 **Access.** Where a token is set, every call but `GET /` and `GET /health` carries `Authorization: Bearer …`;
 WebSockets may send `?token=…` instead.
@@ -40,7 +62,8 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     Raises ``ConfigurationError`` when there is no database to use.
     """
     used = database or database_from_settings(settings)
-    use_cases = Videos(used, store_from_settings(settings), settings)
+    store = store_from_settings(settings)
+    use_cases = Videos(used, store, settings)
     wakeups = Wakeups(used.libpq_url)
 
     @asynccontextmanager
@@ -63,15 +86,25 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
         openapi_tags=[
             {"name": "videos", "description": "Order videos, follow and change them."},
             {"name": "files", "description": "Films, pictures and scripts, with byte ranges."},
+            {"name": "orders", "description": "Order images, carousels and videos, follow and change the orders."},
+            {"name": "chat", "description": "What a chat's message asks for, and orders of what its model proposed."},
+            {"name": "carousels", "description": "Carousels that are there."},
+            {"name": "library", "description": "What was made, with all that it came from, and uploads."},
+            {"name": "brands", "description": "Whose budget is spent, and how what is made for it looks."},
+            {"name": "money", "description": "What a month gives, what was spent, what an order would take."},
+            {"name": "queue", "description": "How the queue stands."},
             {"name": "service", "description": "Is the service there?"},
         ],
         responses=errors.error_responses(422, 500, 503),
     )
     app.state.videos = use_cases
+    app.state.intake = Intake(used, store, settings)
+    app.state.carousels = Carousels(used, store, settings)
     app.state.streams = stream.Streams(use_cases, wakeups, settings)
     errors.install(app)
     # The last one added is the outermost: refusals carry the CORS headers too, or browsers could not show them.
-    app.add_middleware(BodyLimit, limit_bytes=settings.api_max_body_bytes)
+    uploads = {("POST", "/api/library"): MAX_UPLOAD_BYTES}
+    app.add_middleware(BodyLimit, limit_bytes=settings.api_max_body_bytes, larger=uploads)
     if settings.api_token is not None:
         app.add_middleware(TokenGuard, token=settings.api_token)
     app.add_middleware(
@@ -85,11 +118,15 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.include_router(health.router)
     # For OpenAPI alone: the guard above has judged before.
     documented = [Depends(HTTPBearer(auto_error=False, description="The setting MAQUETTE_API_TOKEN."))]
-    guarded = errors.error_responses(401, 413) if settings.api_token is not None else errors.error_responses(413)
+    dependencies = documented if settings.api_token is not None else []
+    statuses = (401, 413) if settings.api_token is not None else (413,)
     for router in (videos.router, media.router):
-        dependencies = documented if settings.api_token is not None else []
-        app.include_router(router, dependencies=dependencies, responses=guarded)
+        app.include_router(router, dependencies=dependencies, responses=errors.error_responses(*statuses))
+    refusals = errors.api_errors(*statuses, 422, 500, 503)
+    for module in (orders, chat, carousels, library, brands, money, queue):
+        app.include_router(module.router, dependencies=dependencies, responses=refusals)
     app.include_router(stream.router)
+    app.include_router(order_stream.router)
     return app
 
 

@@ -2,12 +2,13 @@
 
 Clients show ``detail`` as it is, so it is a text in every answer, 422 included, in the language that
 ``Accept-Language`` asks for. Nothing of a traceback, a setting or the request's own values gets into it.
+
+The calls below ``/api/`` have older clients, which read ``ok``, ``error`` and ``message``: these are given besides.
 """
 
 import logging
-import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from collections.abc import Mapping
+from typing import Any, Final, Literal, cast
 
 import sqlalchemy as sa
 from fastapi import FastAPI, Request
@@ -21,8 +22,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from maquette import errors
 from maquette.api.texts import language_of, say
+from maquette.api.validation import describe
 from maquette.errors import MaquetteError
-from maquette.videos.models import BlockEdit, VideoBrief
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ STATUSES: Final[dict[type[MaquetteError], int]] = {
     errors.InvalidInput: 400,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.BudgetExceeded: 403,
     errors.AccessDenied: 401,
     errors.ConfigurationError: 500,
     errors.StackError: 503,
@@ -44,13 +46,28 @@ STATUSES: Final[dict[type[MaquetteError], int]] = {
     errors.QuotaExceeded: 503,
 }
 # What is known more exactly by its code; 400 for the access code is what existing clients expect.
-STATUSES_BY_CODE: Final = {"access_code": 400, "body_too_large": 413, "storage_full": 507}
+STATUSES_BY_CODE: Final = {
+    "access_code": 400,
+    "body_too_large": 413,
+    "unsupported_media_type": 415,
+    "storage_full": 507,
+}
+# The words that older clients know, where they are not the codes.
+OLDER_WORDS: Final = {
+    "budget_exceeded": "quota_exceeded",
+    "invalid_input": "invalid_body",
+    "control_character": "invalid_body",
+    "script_not_drawable": "invalid_body",
+    "text_does_not_fit": "invalid_body",
+    "configuration": "server_misconfigured",
+}
 
 DATABASE_OUTAGES: Final = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 
 _EXAMPLES: Final = {
     400: ("theme_empty", "Le thème ne peut pas être vide"),
     401: ("unauthorized", "Jeton d'API absent ou invalide."),
+    403: ("budget_exceeded", "Tu as dépassé ton quota pour ce mois (reels). Réduis le nombre ou upgrade ton plan."),
     404: ("video_not_found", "Vidéo non trouvée"),
     409: ("video_busy", "La vidéo est en cours de génération. Réessayez quand elle sera terminée."),
     413: ("body_too_large", "La demande est trop volumineuse (max 1000000 octets)"),
@@ -59,24 +76,13 @@ _EXAMPLES: Final = {
     500: ("internal", "Une erreur est survenue. Veuillez réessayer."),
     503: ("stack", "Le service ne répond pas. Réessayez dans quelques minutes."),
 }
-
-_EXPECTED: Final = {
-    "missing": "missing",
-    "extra_forbidden": "unknown_field",
-    "string_type": "text",
-    "string_unicode": "text",
-    "int_type": "whole",
-    "int_parsing": "whole",
-    "int_parsing_size": "whole",
-    "int_from_float": "whole",
-    "float_type": "number",
-    "float_parsing": "number",
-    "finite_number": "number",
-    "bool_type": "truth",
-    "bool_parsing": "truth",
+_API_EXAMPLES: Final = _EXAMPLES | {
+    400: ("invalid_input", "La demande n'est pas valide : topic is missing: it may be 1 to 2000 characters"),
+    404: ("order_not_found", "Commande non trouvée"),
+    409: ("conflict", "Impossible dans l'état actuel"),
+    415: ("unsupported_media_type", "Ce type de contenu n'est pas accepté : envoyez image/png, image/jpeg, image/webp"),
+    422: ("invalid_input", "limit : de 1 à 200"),
 }
-_FIELDS: Final = BlockEdit.model_fields | VideoBrief.model_fields
-_SHOWN = 5
 
 
 class ErrorBody(BaseModel):
@@ -86,28 +92,82 @@ class ErrorBody(BaseModel):
     code: str
 
 
+class ErrorDetail(BaseModel):
+    """One problem of a body, and the field that has it."""
+
+    field: str
+    message: str
+
+
+class ApiErrorBody(ErrorBody):
+    """The same below ``/api/``: ``error`` is the word that older clients know, ``message`` is ``detail``."""
+
+    ok: Literal[False] = False
+    error: str
+    message: str
+    details: list[ErrorDetail] | None = None
+
+
+def body_of(path: str, *, detail: str, code: str, details: object = None) -> dict[str, Any]:
+    """An error's body, in the form of the calls at ``path``."""
+    body: dict[str, Any] = {"detail": detail, "code": code}
+    if path.startswith("/api/"):
+        body |= {"ok": False, "error": OLDER_WORDS.get(code, code), "message": detail}
+        if details:
+            body["details"] = details
+    return body
+
+
 def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What OpenAPI says of answers with these statuses."""
-    documented: dict[int | str, dict[str, Any]] = {}
-    for status in statuses:
-        code, detail = _EXAMPLES[status]
-        example = {"detail": detail, "code": code}
-        documented[status] = {"model": ErrorBody, "content": {"application/json": {"example": example}}}
-    return documented
+    return {status: _documented(ErrorBody, "/", *_EXAMPLES[status]) for status in statuses}
 
 
-def answer(status: int, *, detail: str, code: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """An error's answer."""
-    return JSONResponse({"detail": detail, "code": code}, status_code=status, headers=headers)
+def api_errors(*statuses: int, missing: str = "order_not_found") -> dict[int | str, dict[str, Any]]:
+    """The same of the calls below ``/api/``; ``missing`` is the code of their 404."""
+    examples = _API_EXAMPLES | {404: (missing, errors.text_of(missing, "fr", number=3))}
+    return {status: _documented(ApiErrorBody, "/api/", *examples[status]) for status in statuses}
 
 
-def answer_to(error: MaquetteError, language: str) -> JSONResponse:
+def _documented(model: type[ErrorBody], path: str, code: str, detail: str) -> dict[str, Any]:
+    example = body_of(path, detail=detail, code=code)
+    return {"model": model, "content": {"application/json": {"example": example}}}
+
+
+class Refusal(errors.InvalidInput):
+    """A request that cannot be read as what its call takes; the text is one of ``maquette.api.texts``."""
+
+    def __init__(self, text: str, *, code: str = "invalid_input", **values: object) -> None:
+        super().__init__(say(text, "en", **values), code=code, **values)
+        self._text = text
+
+    def text(self, language: str = "fr") -> str:
+        """The user's text in fr, en or es."""
+        return say(self._text, language, **self.values)
+
+
+def answer(
+    scope: Scope,
+    status: int,
+    *,
+    detail: str,
+    code: str,
+    headers: Mapping[str, str] | None = None,
+    details: object = None,
+) -> JSONResponse:
+    """An error's answer to the request of ``scope``."""
+    content = body_of(scope["path"], detail=detail, code=code, details=details)
+    return JSONResponse(content, status_code=status, headers=headers)
+
+
+def answer_to(error: MaquetteError, scope: Scope) -> JSONResponse:
     """The answer to one of our own errors."""
     status = STATUSES_BY_CODE.get(error.code) or next(STATUSES[kind] for kind in type(error).mro() if kind in STATUSES)
     if status >= 500:
         log.error("%s: %s", type(error).__name__, error)
     headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "5"}}.get(status)
-    return answer(status, detail=error.text(language), code=error.code, headers=headers)
+    detail = error.text(language_in(scope))
+    return answer(scope, status, detail=detail, code=error.code, headers=headers, details=error.values.get("details"))
 
 
 def install(app: FastAPI) -> None:
@@ -144,22 +204,26 @@ class LastResort:
             if started or scope["type"] != "http":
                 raise
             log.exception("%s %s failed", scope["method"], scope["path"])
-            said = language_of(Headers(scope=scope).get("accept-language"))
-            await answer(500, detail=say("internal", said), code="internal")(scope, receive, send)
+            await answer(scope, 500, detail=say("internal", language_in(scope)), code="internal")(scope, receive, send)
+
+
+def language_in(scope: Scope) -> str:
+    """The language to answer in: fr, en or es."""
+    return language_of(Headers(scope=scope).get("accept-language"))
 
 
 def language(connection: HTTPConnection) -> str:
-    """The language to answer in: fr, en or es."""
-    return language_of(connection.headers.get("accept-language"))
+    """The same, as a dependency."""
+    return language_in(connection.scope)
 
 
 async def _ours(request: Request, error: Exception) -> JSONResponse:
-    return answer_to(cast(MaquetteError, error), language(request))
+    return answer_to(cast(MaquetteError, error), request.scope)
 
 
 async def _outage(request: Request, error: Exception) -> JSONResponse:
     reason = str(error).partition("\n")[0]
-    return answer_to(errors.StackError(f"the database does not answer: {reason}"), language(request))
+    return answer_to(errors.StackError(f"the database does not answer: {reason}"), request.scope)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
@@ -171,57 +235,9 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
         405: ("method_not_allowed", "method_not_allowed"),
     }
     text, code = said.get(status, ("internal", "internal"))
-    return answer(status, detail=say(text, language(request)), code=code, headers=headers)
+    return answer(request.scope, status, detail=say(text, language(request)), code=code, headers=headers)
 
 
 async def _validation(request: Request, error: Exception) -> JSONResponse:
     found = cast(RequestValidationError, error).errors()
-    return answer(422, detail=describe(found, language(request)), code="invalid_input")
-
-
-def describe(found: Sequence[Mapping[str, Any]], language: str) -> str:
-    """pydantic's errors as a text that names each field and what it may be."""
-    reasons = dict.fromkeys(_describe_one(each, language) for each in found)
-    return " ; ".join(list(reasons)[:_SHOWN])
-
-
-def _describe_one(error: Mapping[str, Any], language: str) -> str:
-    kind, place = error["type"], error["loc"]
-    if kind == "json_invalid":
-        return say("not_json", language, position=place[-1])
-    if place == ("body",):
-        return say("not_object", language)
-    field = ".".join(str(part) for part in place[1:])
-    return say(
-        "field", language, field=field[:100], reason=_reason(kind, str(place[-1]), error.get("ctx", {}), language)
-    )
-
-
-def _reason(kind: str, field: str, context: Mapping[str, Any], language: str) -> str:
-    if kind == "literal_error":
-        return say("choice", language, choices=", ".join(re.findall(r"'([^']*)'", context["expected"])))
-    limits = _limits(field) | {
-        name: context[name] for name in ("ge", "le", "min_length", "max_length") if name in context
-    }
-    if kind in ("greater_than_equal", "less_than_equal"):
-        return _between(limits.get("ge"), limits.get("le"), language)
-    if kind in ("string_too_short", "string_too_long"):
-        return say(
-            "characters", language, limits=_between(limits.get("min_length"), limits.get("max_length"), language)
-        )
-    return say(_EXPECTED.get(kind, "invalid"), language)
-
-
-def _limits(field: str) -> dict[str, Any]:
-    # pydantic names only the limit that was broken; the other one helps as well.
-    known = _FIELDS[field].metadata if field in _FIELDS else []
-    names = ("ge", "le", "min_length", "max_length")
-    return {name: getattr(rule, name) for rule in known for name in names if hasattr(rule, name)}
-
-
-def _between(low: object, high: object, language: str) -> str:
-    if low is None:
-        return say("at_most", language, high=high)
-    if high is None:
-        return say("at_least", language, low=low)
-    return say("between", language, low=low, high=high)
+    return answer(request.scope, 422, detail=describe(found, language(request)), code="invalid_input")

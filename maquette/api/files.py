@@ -1,18 +1,46 @@
 """Files as answers: byte ranges, validators and names that a person would give (RFC 9110, 13 and 14)."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Any, Final
 
+from fastapi import APIRouter, Query
 from starlette.datastructures import Headers
 from starlette.responses import FileResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from maquette.api.errors import answer
+from maquette.api.errors import answer, error_responses
 from maquette.api.texts import language_of, say, weight_of
+
+Download = Annotated[
+    bool, Query(description="1 asks browsers to keep the file instead of showing it.", examples=[True])
+]
 
 MAX_RANGES: Final = 20
 _RANGE = re.compile(r"(\d{0,18})-(\d{0,18})", re.ASCII)
+
+
+def get_and_head(
+    router: APIRouter, path: str, *, summary: str, responses: dict[int | str, dict[str, Any]]
+) -> Callable[[Any], Any]:
+    """Let a function of ``router`` answer GET and HEAD with a file."""
+
+    def register(endpoint: Any) -> Any:
+        router.head(path, include_in_schema=False)(endpoint)
+        return router.get(path, summary=summary, response_class=Response, responses=responses)(endpoint)
+
+    return register
+
+
+def binary(*media_types: str, errors: dict[int | str, dict[str, Any]] | None = None) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of a call that gives a file; ``errors`` of those below ``/api/`` are their own."""
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in media_types}
+    documented = dict(errors or error_responses(404, 416))
+    documented[200] = {"description": "The whole file; its ETag is the sha256 of its content.", "content": content}
+    documented[206] = {"description": "The byte ranges that were asked for.", "content": content}
+    documented[304] = {"description": "The client's copy is the present one (If-None-Match)."}
+    return documented
 
 
 def ranges_of(header: str, size_bytes: int) -> list[tuple[int, int]] | None:
@@ -84,6 +112,7 @@ class StoredFileResponse(FileResponse):
         ranges = ranges_of(wanted, size_bytes) if wanted and current and scope["method"] == "GET" else None
         if ranges == []:
             outside = answer(
+                scope,
                 416,
                 detail=say("range_not_satisfiable", language_of(headers.get("accept-language")), size=size_bytes),
                 code="range_not_satisfiable",

@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from maquette.api import shapes
 from maquette.api.errors import error_responses
-from maquette.api.files import StoredFileResponse, file_name, prefers_video
+from maquette.api.files import Download, StoredFileResponse, binary, file_name, get_and_head, prefers_video
 from maquette.api.shapes import BlockNumber, DownloadLink, StreamLink, VideoId, example
 from maquette.api.videos import TheVideos
 from maquette.errors import NotFound
@@ -21,9 +21,6 @@ from maquette.videos.service import Videos
 
 router = APIRouter(prefix="/videos/{video_id}", tags=["files"])
 
-Download = Annotated[
-    bool, Query(description="1 asks browsers to keep the file instead of showing it.", examples=[True])
-]
 Raw = Annotated[bool, Query(description="1 gives the film itself, whatever the Accept header says.", examples=[True])]
 Find = Callable[[Session, Video], Asset | None]
 
@@ -39,25 +36,8 @@ def download(request: Request, video_id: VideoId, videos: TheVideos) -> Download
     return DownloadLink(video_id=video_id, download_url=f"{request.base_url}videos/{video_id}/film?download=1")
 
 
-def _binary(media_type: str) -> dict[int | str, dict[str, Any]]:
-    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
-    documented = error_responses(404, 416)
-    documented[200] = {"description": "The whole file; its ETag is the sha256 of its content.", "content": content}
-    documented[206] = {"description": "The byte ranges that were asked for.", "content": content}
-    documented[304] = {"description": "The client's copy is the present one (If-None-Match)."}
-    return documented
-
-
-def _get_and_head(path: str, *, summary: str, responses: dict[int | str, dict[str, Any]]) -> Callable[[Any], Any]:
-    def register(endpoint: Any) -> Any:
-        router.head(path, include_in_schema=False)(endpoint)
-        return router.get(path, summary=summary, response_class=Response, responses=responses)(endpoint)
-
-    return register
-
-
 def _stream_responses() -> dict[int | str, dict[str, Any]]:
-    documented = _binary(FILM_TYPE)
+    documented = binary(FILM_TYPE)
     link = {"schema": StreamLink.model_json_schema(), "example": shapes.STREAM_EXAMPLE}
     documented[200] = {
         "description": "The film's address, or the film itself.",
@@ -66,7 +46,7 @@ def _stream_responses() -> dict[int | str, dict[str, Any]]:
     return documented
 
 
-@_get_and_head("/stream", summary="Play the film", responses=_stream_responses())
+@get_and_head(router, "/stream", summary="Play the film", responses=_stream_responses())
 def stream(request: Request, video_id: VideoId, videos: TheVideos, raw: Raw = False) -> Response:
     """The film itself for players: with a ``Range`` header, an ``Accept`` that likes video/mp4 better than
     application/json, or ``?raw=1``. For all others a JSON document with the film's address."""
@@ -78,37 +58,37 @@ def stream(request: Request, video_id: VideoId, videos: TheVideos, raw: Raw = Fa
     return JSONResponse(link.model_dump(), headers={"Vary": "Accept, Range"})
 
 
-@_get_and_head("/film", summary="The film", responses=_binary(FILM_TYPE))
+@get_and_head(router, "/film", summary="The film", responses=binary(FILM_TYPE))
 def film(video_id: VideoId, videos: TheVideos, download: Download = False) -> Response:
     """``final.mp4``, with byte ranges. While a block is made anew it is still the film from before."""
     return _answer(videos, video_id, _film, download=download)
 
 
-@_get_and_head("/poster", summary="The poster", responses=_binary("image/jpeg"))
+@get_and_head(router, "/poster", summary="The poster", responses=binary("image/jpeg"))
 def poster(video_id: VideoId, videos: TheVideos, download: Download = False) -> Response:
     """A still of the film."""
     return _answer(videos, video_id, _newest("poster"), label="poster", download=download)
 
 
-@_get_and_head("/contact-sheet", summary="The contact sheet", responses=_binary("image/png"))
+@get_and_head(router, "/contact-sheet", summary="The contact sheet", responses=binary("image/png"))
 def contact_sheet(video_id: VideoId, videos: TheVideos, download: Download = False) -> Response:
     """All blocks on one picture."""
     return _answer(videos, video_id, _newest("contact_sheet"), label="contact-sheet", download=download)
 
 
-@_get_and_head("/preview", summary="The preview", responses=_binary(FILM_TYPE))
+@get_and_head(router, "/preview", summary="The preview", responses=binary(FILM_TYPE))
 def preview(video_id: VideoId, videos: TheVideos, download: Download = False) -> Response:
     """The film small, for lists."""
     return _answer(videos, video_id, _newest("preview"), label="preview", download=download)
 
 
-@_get_and_head("/script", summary="The script", responses=_binary("application/json"))
+@get_and_head(router, "/script", summary="The script", responses=binary("application/json"))
 def script(video_id: VideoId, videos: TheVideos, download: Download = False) -> Response:
     """``script_v2.json`` as it was written."""
     return _answer(videos, video_id, _script, label="script", download=download)
 
 
-@_get_and_head("/blocks/{number}/clip", summary="One block's clip", responses=_binary(FILM_TYPE))
+@get_and_head(router, "/blocks/{number}/clip", summary="One block's clip", responses=binary(FILM_TYPE))
 def clip(video_id: VideoId, number: BlockNumber, videos: TheVideos, download: Download = False) -> Response:
     """The block as it is in the film, captions and sound included."""
     return _answer(videos, video_id, _clip(number), label=f"block-{number}", download=download)

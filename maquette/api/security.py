@@ -1,6 +1,7 @@
 """Who may call: the bearer token, the access code, and the largest body that is read. Pure ASGI."""
 
 import hmac
+from collections.abc import Mapping
 from typing import Final
 
 from pydantic import SecretStr
@@ -9,7 +10,6 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from maquette.api.errors import answer_to
-from maquette.api.texts import language_of
 from maquette.errors import AccessDenied, InvalidInput
 
 OPEN_CALLS: Final = frozenset({("GET", "/"), ("GET", "/health")})
@@ -52,7 +52,7 @@ class TokenGuard:
             headers = Headers(scope=scope)
             if not same_secret(bearer_token(headers), self.token):
                 error = AccessDenied("send the header Authorization: Bearer <MAQUETTE_API_TOKEN>")
-                await answer_to(error, language_of(headers.get("accept-language")))(scope, receive, send)
+                await answer_to(error, scope)(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
@@ -60,12 +60,14 @@ class TokenGuard:
 class BodyLimit:
     """Answers 413 to a body above ``limit_bytes``: at once where its length is announced, else when it is passed.
 
+    ``larger`` are the limits of calls, by method and path, that take files.
     A body within the limit is read here, so that the application sees it whole or not at all.
     """
 
-    def __init__(self, app: ASGIApp, *, limit_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, limit_bytes: int, larger: Mapping[tuple[str, str], int]) -> None:
         self.app = app
         self.limit_bytes = limit_bytes
+        self.larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -73,24 +75,25 @@ class BodyLimit:
             return
         headers = Headers(scope=scope)
         announced = headers.get("content-length", "0")
-        body = b""
-        more = not (announced.isdecimal() and int(announced[:20]) > self.limit_bytes)
+        limit_bytes = self.larger.get((scope["method"], scope["path"]), self.limit_bytes)
+        body = bytearray()
+        more = not (announced.isdecimal() and int(announced[:20]) > limit_bytes)
         refused = not more
         while more and not refused:
             message = await receive()
             if message["type"] != "http.request":
                 return  # the client is gone
             body += message.get("body", b"")
-            more, refused = message.get("more_body", False), len(body) > self.limit_bytes
+            more, refused = message.get("more_body", False), len(body) > limit_bytes
         if refused:
             error = InvalidInput(
-                f"the body has more than {self.limit_bytes} bytes: send less",
+                f"the body has more than {limit_bytes} bytes: send less",
                 code="body_too_large",
-                limit=self.limit_bytes,
+                limit=limit_bytes,
             )
-            await answer_to(error, language_of(headers.get("accept-language")))(scope, receive, send)
+            await answer_to(error, scope)(scope, receive, send)
             return
-        unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        unread: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
         async def replay() -> Message:
             return unread.pop() if unread else await receive()

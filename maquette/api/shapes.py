@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Path, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field
 
 from maquette.errors import NotFound
 from maquette.videos.documents import ListedVideo
@@ -37,10 +37,15 @@ class CreateVideo(VideoBrief):
         title="Theme", description="What the film is about, 1 to 500 characters.", examples=["Les risques du sucre"]
     )
     access_code: str | None = Field(None, description="The access code, where the service asks for one.")
+    brand_id: UUID | None = Field(
+        None,
+        validation_alias=AliasChoices("brand_id", "brandId"),
+        description="The brand that pays; else the default one.",
+    )
 
     def brief(self) -> VideoBrief:
         """The order's part. Raises ``InvalidInput`` for the theme."""
-        return VideoBrief.model_validate(self.model_dump(exclude={"access_code"}))
+        return VideoBrief.model_validate(self.model_dump(exclude={"access_code", "brand_id"}))
 
 
 class VideoResponse(BaseModel):
@@ -51,6 +56,7 @@ class VideoResponse(BaseModel):
     message: str
     theme: str
     order_id: UUID
+    job_id: UUID
     item_id: UUID
     total_blocks: int
     duration: int
@@ -124,6 +130,7 @@ PLACED_EXAMPLE: Final = {
     "message": "Commande acceptée : la vidéo est en file d'attente",
     "theme": "Les risques du sucre",
     "order_id": "6f1c5e0e-0f6e-4a3c-9a53-0f9a7f1f2a10",
+    "job_id": "b0a7d9b4-2f3e-4a0d-8a5e-6f2b1c9d7e30",
     "item_id": "c2b6a4f8-53d4-4a55-8f8b-3f0b8d1d7e21",
     "total_blocks": 5,
     "duration": 36,

@@ -1,19 +1,20 @@
-"""``WS /ws/video/{id}``: a snapshot, then every change in order, until the video has ended.
+"""Sockets that tell where something stands: a snapshot, then every change in order, until it has ended.
 
-Each message is the whole status document with ``type`` and ``seq``; a block's change adds ``block``. The
-log is read from the database by ``seq``; being woken late, or twice, changes nothing.
+The log is read from the database by ``seq``; being woken late, or twice, changes nothing. What a kind of socket
+says is its feed's: here that of ``WS /ws/video/{id}``, whose messages are the whole status document each.
 """
 
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
 from fastapi import APIRouter, Query, WebSocket
 from pydantic import JsonValue
+from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocketDisconnect
 
 from maquette.api.errors import DATABASE_OUTAGES, language
@@ -33,12 +34,39 @@ router = APIRouter()
 NORMAL: Final = 1000
 WRONG_TOKEN: Final = 1008
 TRY_AGAIN: Final = 1013
-UNKNOWN_VIDEO: Final = 4404
+UNKNOWN: Final = 4404
 
 ENDED: Final = (VideoStatus.COMPLETED, VideoStatus.FAILED)
 BATCH: Final = 100
 
+Message = dict[str, JsonValue]
 T = TypeVar("T")
+
+
+class Feed(Protocol):
+    """What the sockets of one thing tell. ``begin`` and ``news`` read the database, in another thread."""
+
+    subject: str
+
+    def begin(self, since: int | None) -> tuple[int, Message]:
+        """The ``seq`` to go on from, and the snapshot. Raises ``NotFound``."""
+        ...
+
+    def news(self, seq: int, *, limit: int) -> Sequence[Event]:
+        """What was logged after ``seq``. Raises ``NotFound`` once the thing was deleted."""
+        ...
+
+    def message(self, event: Event) -> Message:
+        """What is told of an event."""
+        ...
+
+    def ended(self) -> bool:
+        """Has the thing ended, by what was told so far?"""
+        ...
+
+    def unknown(self, text: str) -> Message:
+        """What is told of a thing that is not there."""
+        ...
 
 
 class Streams:
@@ -61,7 +89,19 @@ class Streams:
 @router.websocket("/ws/video/{video_id}")
 async def follow(websocket: WebSocket, video_id: str, seq: Annotated[int | None, Query(ge=0)] = None) -> None:
     """Tell where a video stands until it has ended or the client leaves."""
-    streams: Streams = websocket.app.state.streams
+    streams = streams_of(websocket)
+    await serve(websocket, VideoFeed(streams.videos, video_id, base_url=_base_url(websocket)), since=seq)
+
+
+def streams_of(connection: HTTPConnection) -> Streams:
+    """What ``create_app`` made for the sockets."""
+    streams: Streams = connection.app.state.streams
+    return streams
+
+
+async def serve(websocket: WebSocket, feed: Feed, *, since: int | None) -> None:
+    """Accept the socket, tell it what ``feed`` says, and close it with a code that says why."""
+    streams = streams_of(websocket)
     await websocket.accept()  # browsers see the code of a refusal only on an open socket
     code: int | None = None
     if not may_listen(websocket, streams.settings.api_token):
@@ -70,7 +110,7 @@ async def follow(websocket: WebSocket, video_id: str, seq: Annotated[int | None,
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_hear, websocket, tasks.cancel_scope)
             with suppress(WebSocketDisconnect):
-                code = await _tell(websocket, streams, video_id, since=seq)
+                code = await _tell(websocket, streams, feed, since=since)
             tasks.cancel_scope.cancel()
     if code is not None:
         with suppress(WebSocketDisconnect):
@@ -86,69 +126,83 @@ async def _hear(websocket: WebSocket, scope: anyio.CancelScope) -> None:
     scope.cancel()
 
 
-async def _tell(websocket: WebSocket, streams: Streams, video_id: str, *, since: int | None) -> int:
+async def _tell(websocket: WebSocket, streams: Streams, feed: Feed, *, since: int | None) -> int:
     """Send the snapshot and what follows; the code to close with. Raises ``WebSocketDisconnect``."""
-    with streams.wakeups.watching(video_id) as woken:
+    with streams.wakeups.watching(feed.subject) as woken:
         try:
-            seq, document = await streams.read(partial(_begin, streams.videos, video_id, since=since))
-            await _send(websocket, document, type_="snapshot", seq=seq)
+            seq, snapshot = await streams.read(partial(feed.begin, since))
+            await websocket.send_json(snapshot | {"type": "snapshot", "seq": seq})
             while True:
                 woken.clear()
                 try:
-                    batch = await streams.read(partial(_news, streams.videos, video_id, seq=seq))
+                    batch = await streams.read(partial(feed.news, seq, limit=BATCH))
                 except DATABASE_OUTAGES as error:
                     log.warning("the database does not answer: %s", str(error).partition("\n")[0])
                     await woken.wait()
                     continue
                 for event in batch:
                     seq = event.seq
-                    if event.type == "status":
-                        document = event.data
-                    block = event.data if event.type == "block" else None
-                    await _send(websocket, document, type_=event.type, seq=seq, block=block)
+                    await websocket.send_json(feed.message(event) | {"type": event.type, "seq": seq})
                 # An end in the past, before a retry, is not the end.
-                if not batch and document["status"] in ENDED:
+                if not batch and feed.ended():
                     return NORMAL
                 if not batch:
                     await woken.wait()
         except NotFound as error:
-            text = error.text(language(websocket))
-            await websocket.send_json({"video_id": video_id, "status": "not_found", "error": text})
-            return UNKNOWN_VIDEO
+            await websocket.send_json(feed.unknown(error.text(language(websocket))))
+            return UNKNOWN
         except DATABASE_OUTAGES:
             return TRY_AGAIN
 
 
-async def _send(
-    websocket: WebSocket,
-    document: dict[str, JsonValue],
-    *,
-    type_: str,
-    seq: int,
-    block: dict[str, JsonValue] | None = None,
-) -> None:
-    message = document | {"type": type_, "seq": seq} | ({"block": block} if block else {})
-    if isinstance(url := document.get("final_url"), str):
-        base = str(websocket.base_url.replace(scheme={"wss": "https"}.get(websocket.base_url.scheme, "http")))
-        message["final_url"] = base.rstrip("/") + url
-    await websocket.send_json(message)
+class VideoFeed:
+    """A video: each message is its whole status document; a block's change adds ``block``."""
+
+    def __init__(self, videos: Videos, video_id: str, *, base_url: str) -> None:
+        self.subject = video_id
+        self._videos = videos
+        self._base_url = base_url
+        self._document: Message = {}
+
+    def begin(self, since: int | None) -> tuple[int, Message]:
+        """The present state, or that at ``since``, so that a replay never runs backwards."""
+        status = self._videos.status(self.subject)
+        self._document = status.model_dump(mode="json", exclude={"seq"})
+        seq = status.seq
+        if since is not None and since < seq:
+            seq = since
+            with self._videos.database.begin() as session:
+                past = events.since(session, self.subject, limit=max(since, 1))  # seq counts from 1 without gaps
+            self._document = next((event.data for event in reversed(past) if event.type == "status"), self._document)
+        return seq, self._message()
+
+    def news(self, seq: int, *, limit: int) -> Sequence[Event]:
+        """What was logged after ``seq``. Raises ``NotFound`` once the video was deleted."""
+        with self._videos.database.begin() as session:
+            found = events.since(session, self.subject, seq=seq, limit=limit)
+            if not found:
+                repository.get_video(session, self.subject)
+            return found
+
+    def message(self, event: Event) -> Message:
+        """The document as of this event."""
+        if event.type == "status":
+            self._document = event.data
+        return self._message() | ({"block": event.data} if event.type == "block" else {})
+
+    def ended(self) -> bool:
+        """Completed or failed."""
+        return self._document["status"] in ENDED
+
+    def unknown(self, text: str) -> Message:
+        """As existing clients read it."""
+        return {"video_id": self.subject, "status": "not_found", "error": text}
+
+    def _message(self) -> Message:
+        url = self._document.get("final_url")
+        return self._document | ({"final_url": self._base_url + url} if isinstance(url, str) else {})
 
 
-def _begin(videos: Videos, video_id: str, *, since: int | None) -> tuple[int, dict[str, JsonValue]]:
-    """The state to begin with: the present one, or that at ``since``, so that a replay never runs backwards."""
-    status = videos.status(video_id)
-    document = status.model_dump(mode="json", exclude={"seq"})
-    if since is None or since >= status.seq:
-        return status.seq, document
-    with videos.database.begin() as session:
-        past = events.since(session, video_id, limit=max(since, 1))  # seq counts from 1 without gaps
-    return since, next((event.data for event in reversed(past) if event.type == "status"), document)
-
-
-def _news(videos: Videos, video_id: str, *, seq: int) -> Sequence[Event]:
-    """What was logged after ``seq``. Raises ``NotFound`` once the video was deleted."""
-    with videos.database.begin() as session:
-        found = events.since(session, video_id, seq=seq, limit=BATCH)
-        if not found:
-            repository.get_video(session, video_id)
-        return found
+def _base_url(websocket: WebSocket) -> str:
+    base = websocket.base_url
+    return str(base.replace(scheme={"wss": "https"}.get(base.scheme, "http"))).rstrip("/")

@@ -47,11 +47,32 @@ _TEXTS: Final[dict[str, dict[str, str]]] = {
     },
     "number": {"fr": "un nombre est attendu", "en": "a number is expected", "es": "se espera un número"},
     "truth": {"fr": "true ou false est attendu", "en": "true or false is expected", "es": "se espera true o false"},
+    "uuid": {"fr": "un UUID est attendu", "en": "a UUID is expected", "es": "se espera un UUID"},
     "choice": {"fr": "choisissez parmi {choices}", "en": "choose one of {choices}", "es": "elija entre {choices}"},
     "between": {"fr": "de {low} à {high}", "en": "from {low} to {high}", "es": "de {low} a {high}"},
     "at_least": {"fr": "au moins {low}", "en": "{low} at least", "es": "mínimo {low}"},
     "at_most": {"fr": "au plus {high}", "en": "{high} at most", "es": "máximo {high}"},
     "characters": {"fr": "{limits} caractères", "en": "{limits} characters", "es": "{limits} caracteres"},
+    "media_type": {
+        "fr": "Ce type de contenu n'est pas accepté : envoyez {accepted}",
+        "en": "This content type is not accepted: send {accepted}",
+        "es": "Este tipo de contenido no se acepta: envíe {accepted}",
+    },
+    "message_missing": {
+        "fr": "Le message manque : envoyez-le dans user_message",
+        "en": "The message is missing: send it as user_message",
+        "es": "Falta el mensaje: envíelo en user_message",
+    },
+    "pack_brands": {
+        "fr": "Les visuels du pack sont de plusieurs marques : envoyez un pack par marque, ou brandId à côté du pack",
+        "en": "The pack's assets are of several brands: send a pack for each, or brandId beside the pack",
+        "es": "Los elementos del pack son de varias marcas: envíe un pack por marca, o brandId junto al pack",
+    },
+    "brand_id": {
+        "fr": "brandId doit être l'UUID d'une marque",
+        "en": "brandId must be the UUID of a brand",
+        "es": "brandId debe ser el UUID de una marca",
+    },
     "invalid": {"fr": "valeur non valide", "en": "not a valid value", "es": "valor no válido"},
 }
 

@@ -2,10 +2,11 @@
 
 from typing import Annotated, cast
 
-from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Query, Request, Response
 from starlette.requests import HTTPConnection
 
 from maquette.api import shapes
+from maquette.api.bodies import IdempotencyKey
 from maquette.api.errors import error_responses, language
 from maquette.api.security import require_access_code
 from maquette.api.shapes import BlockNumber, CreateVideo, Unknown, VideoId, VideoList, VideoResponse, absolute, example
@@ -28,26 +29,20 @@ TheVideos = Annotated[Videos, Depends(use_cases)]
 Language = Annotated[str, Depends(language)]
 
 
-@router.post("/create", summary="Order a video", responses=example(shapes.PLACED_EXAMPLE) | error_responses(400, 409))
+@router.post(
+    "/create", summary="Order a video", responses=example(shapes.PLACED_EXAMPLE) | error_responses(400, 403, 404, 409)
+)
 def create(
     body: Annotated[CreateVideo, Body(examples=[shapes.CREATE_EXAMPLE])],
     videos: TheVideos,
     lang: Language,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            min_length=1,
-            max_length=200,
-            description="Send it again after a lost answer: the same key and body give the first order once more.",
-            examples=["3f6d0f0e-order-1"],
-        ),
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> VideoResponse:
     """Accept a brief. The video is made by a worker: follow ``/videos/{id}/status`` or ``/ws/video/{id}``."""
     require_access_code(body.access_code, videos.settings.access_code)
     brief = body.brief()
     key = None if idempotency_key is None else f"api:{idempotency_key}"
-    placed = videos.order(brief, idempotency_key=key)
+    placed = videos.order(brief, brand_id=body.brand_id, idempotency_key=key)
     durations = block_durations(brief.target_duration)
     return VideoResponse(
         **placed.model_dump(),
@@ -123,7 +118,7 @@ def status(
 @router.post(
     "/{video_id}/retry",
     summary="Retry a failed video",
-    responses=example(shapes.PLACED_EXAMPLE | {"status": "generating_parallel"}) | error_responses(404, 409),
+    responses=example(shapes.PLACED_EXAMPLE | {"status": "generating_parallel"}) | error_responses(403, 404, 409),
 )
 def retry(video_id: VideoId, videos: TheVideos, lang: Language) -> VideoResponse:
     """Order what a failed video still lacks; finished clips are kept and not paid again."""
@@ -133,7 +128,7 @@ def retry(video_id: VideoId, videos: TheVideos, lang: Language) -> VideoResponse
 @router.patch(
     "/{video_id}/blocks/{number}",
     summary="Change one block",
-    responses=example(shapes.PLACED_EXAMPLE | {"status": "generating_parallel"}) | error_responses(400, 404, 409),
+    responses=example(shapes.PLACED_EXAMPLE | {"status": "generating_parallel"}) | error_responses(400, 403, 404, 409),
 )
 def edit(
     video_id: VideoId,

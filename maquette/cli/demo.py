@@ -1,16 +1,8 @@
 """``maquette demo``: one command to a finished film, with nothing left running."""
 
+from maquette.cli.options import Language, Seed
 from maquette.cli.output import Json
-from maquette.cli.video_commands import (
-    AspectRatio,
-    Crossfade,
-    Language,
-    Seed,
-    Style,
-    TargetDuration,
-    Theme,
-    order_and_wait,
-)
+from maquette.cli.video_commands import AspectRatio, Crossfade, Style, TargetDuration, Theme
 
 
 def demo(
@@ -25,6 +17,8 @@ def demo(
     as_json: Json = False,
 ) -> int:
     """Make one video from a theme, on the embedded default, and show how it goes."""
+    from maquette.cli.following import order
+    from maquette.cli.video_reports import VIDEO
     from maquette.settings import get_settings
     from maquette.videos.models import VideoBrief
 
@@ -37,4 +31,4 @@ def demo(
         crossfade_s=crossfade,
         seed=seed,
     )
-    return order_and_wait(lambda opened: opened.videos.order(brief), get_settings(), as_json=as_json)
+    return order(lambda opened: opened.videos.order(brief).video_id, VIDEO, get_settings(), wait=True, as_json=as_json)

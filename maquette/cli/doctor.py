@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
@@ -26,6 +27,7 @@ PREFECT_FROM: Final = (3, 8, 8)
 PREFECT_BELOW: Final = (3, 10)
 NEEDED_DISK_BYTES: Final = 1_000_000_000
 GOOD_DISK_BYTES: Final = 5_000_000_000
+NAMED_FAMILIES: Final = 12
 INSTALL: Final = "install the dependencies again: pip install --require-hashes -r requirements.lock"
 
 # Letters that a script cannot do without, and the Debian package that has them.
@@ -67,6 +69,7 @@ def examine(settings: Settings) -> list[Finding]:
         _stack,
         _providers,
         _fonts,
+        _slide_fonts,
         _speech,
     )
     return [finding for check in checks for finding in check(settings)]
@@ -247,10 +250,12 @@ def _ports(settings: Settings) -> Iterator[Finding]:
 
 def _providers(settings: Settings) -> Iterator[Finding]:
     from maquette.providers.clips import clips_from_settings
+    from maquette.providers.images import images_from_settings
     from maquette.providers.text import writer_from_settings
 
     offers: list[tuple[str, str, Callable[[], Profile]]] = [
         ("clips", settings.clip_provider, lambda: clips_from_settings(settings).profile),
+        ("images", settings.image_provider, lambda: images_from_settings(settings).profile),
         ("scripts", settings.text_provider, lambda: writer_from_settings(settings).profile),
     ]
     for name, choice, make in offers:
@@ -277,11 +282,28 @@ def _fonts(_: Settings) -> Iterator[Finding]:
         yield Finding(
             name="fonts",
             state="warning",
-            message=f"{count} fonts; none shows {', '.join(lacking)}: themes in these are refused",
+            message=f"{count} fonts; none shows {', '.join(lacking)}: texts in these are refused",
             fix=f"install fonts that do (Debian: {packages})",
         )
     else:
         yield Finding(name="fonts", state="ok", message=f"{count} fonts show {', '.join(SCRIPTS)}")
+
+
+def _slide_fonts(_: Settings) -> Iterator[Finding]:
+    from PIL import ImageFont
+
+    from maquette.media.fonts import available
+
+    families: set[str] = set()
+    with suppress(MaquetteError):  # said above
+        for font in available():
+            with suppress(OSError):  # a bitmap font, or none
+                families.add(ImageFont.truetype(str(font.path), 20, index=font.index).getname()[0] or "")
+    names = sorted(filter(None, families))
+    if names:
+        shown = ", ".join(names[:NAMED_FAMILIES]) + (" ..." if len(names) > NAMED_FAMILIES else "")
+        message = f"a brand may name any of {len(names)} families ({shown}); another becomes Roboto"
+        yield Finding(name="slide fonts", state="ok", message=message)
 
 
 def _speech(_: Settings) -> Iterator[Finding]:

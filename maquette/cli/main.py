@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 import typer
 from typer.main import get_command
 
-from maquette.cli import stack_commands, video_commands
+from maquette.cli import (
+    brand_commands,
+    carousel_commands,
+    image_commands,
+    library_commands,
+    money_commands,
+    order_commands,
+    pack_commands,
+    stack_commands,
+    video_commands,
+)
 from maquette.cli.demo import demo
 from maquette.cli.output import EPILOG, ExitCode, exit_code_of, print_error
 from maquette.errors import MaquetteError, text_of
@@ -25,7 +35,18 @@ app.command(epilog=EPILOG)(demo)
 app.command(epilog=EPILOG)(stack_commands.up)
 app.command(epilog=EPILOG)(stack_commands.dispatch)
 app.command(epilog=EPILOG)(stack_commands.doctor)
-app.add_typer(video_commands.app, name="video")
+app.command(epilog=EPILOG)(money_commands.quota)
+app.command(epilog=EPILOG)(money_commands.costs)
+for name, group in {
+    "video": video_commands,
+    "image": image_commands,
+    "carousel": carousel_commands,
+    "pack": pack_commands,
+    "orders": order_commands,
+    "library": library_commands,
+    "brands": brand_commands,
+}.items():
+    app.add_typer(group.app, name=name)
 
 
 def run() -> None:
@@ -96,4 +117,6 @@ def _reasons(error: "ValidationError", *, is_setting: bool) -> str:
 def _name(location: tuple[int | str, ...], *, is_setting: bool) -> str:
     if is_setting:
         return f"MAQUETTE_{location[0]}".upper()
-    return "--" + str(location[0]).removesuffix("_s").replace("_", "-")
+    # Of a kit's field its own name: that is the option's.
+    name = [part for part in location if isinstance(part, str)][-1]
+    return "--" + name.removesuffix("_s").replace("_", "-")

@@ -20,7 +20,7 @@ class ExitCode(IntEnum):
     """What the shell is told."""
 
     OK = 0
-    VIDEO_FAILED = 1
+    FAILED = 1
     USAGE = 2
     STACK = 3
     NOT_FOUND = 4
@@ -33,11 +33,11 @@ EPILOG: Final = "Exit codes: " + ", ".join(
     f"[bold]{code.value}[/bold] {meaning}"
     for code, meaning in {
         ExitCode.OK: "done",
-        ExitCode.VIDEO_FAILED: "the video failed, or `doctor` found something missing",
+        ExitCode.FAILED: "not all was made, or `doctor` found something missing",
         ExitCode.USAGE: "wrong usage or input",
         ExitCode.STACK: "the stack, a setting or the machine",
         ExitCode.NOT_FOUND: "not found",
-        ExitCode.CONFLICT: "not in this state",
+        ExitCode.CONFLICT: "not in this state, or not within the budget",
         ExitCode.INTERRUPTED: "interrupted",
     }.items()
 )
@@ -50,10 +50,11 @@ _CODES: Final[Mapping[type[MaquetteError], ExitCode]] = {
     errors.InvalidInput: ExitCode.USAGE,
     errors.NotFound: ExitCode.NOT_FOUND,
     errors.Conflict: ExitCode.CONFLICT,
+    errors.BudgetExceeded: ExitCode.CONFLICT,
     errors.LeaseHeld: ExitCode.CONFLICT,
     errors.StaleLease: ExitCode.CONFLICT,
-    errors.MediaError: ExitCode.VIDEO_FAILED,
-    errors.ProviderError: ExitCode.VIDEO_FAILED,
+    errors.MediaError: ExitCode.FAILED,
+    errors.ProviderError: ExitCode.FAILED,
 }
 
 
@@ -64,7 +65,7 @@ class Interrupted(MaquetteError):
 
 
 def exit_code_of(error: MaquetteError) -> ExitCode:
-    """What the shell is told of ``error``; what is no fault of the request or of a video is the stack's."""
+    """What the shell is told of ``error``; what is no fault of the request or of a provider is the stack's."""
     if isinstance(error, Interrupted):
         return ExitCode.INTERRUPTED
     return next((code for kind, code in _CODES.items() if isinstance(error, kind)), ExitCode.STACK)

@@ -1,14 +1,13 @@
-"""How a video in the making is shown: a bar per phase and a cell per block, or plain lines where no one watches.
+"""How something in the making is shown: a bar per phase and a cell per part, or plain lines where no one watches.
 
-``phases`` and ``news`` are pure: a document in, what to show of it out.
+What there is to show comes from ``video_progress`` and ``order_progress``.
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, Literal, NamedTuple, Protocol, assert_never
+from typing import Final, Literal, NamedTuple, Protocol
 
 from rich.align import Align
 from rich.console import Console, Group, RenderableType
@@ -17,19 +16,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from maquette.videos.documents import BlockDocument, VideoDocument
-from maquette.videos.rules import VideoStatus
-
 State = Literal["waiting", "active", "done", "failed"]
-NAMES: Final = ("start", "script", "clips", "assembly")
 STACK_STEPS: Final = 4  # database, Prefect server, worker, ready
 
-# Share of a block's bar that its generation fills; the rest is captions and the fit to the film's form.
-_GENERATION: Final = 0.85
 _CELL: Final = 14
 _BAR: Final = 30
 _NOTE: Final = 28
-_POLL_S: Final = 0.3
+_TROUBLES: Final = 6
+# Lines of the screen that are left to other things than bars.
+_AROUND: Final = 12
 
 STYLES: Final[dict[State, str]] = {"waiting": "dim", "active": "cyan", "done": "green", "failed": "bold red"}
 _CELL_STYLES: Final[dict[State, str]] = {
@@ -43,7 +38,7 @@ _ASCII: Final[dict[State, str]] = {"waiting": ".", "active": ">", "done": "+", "
 
 
 class Phase(NamedTuple):
-    """One bar. ``fraction`` is ``None`` while nobody knows how far it is."""
+    """One bar. ``fraction`` is ``None`` while nobody knows how far it is. Names are unique within a view."""
 
     name: str
     state: State
@@ -52,123 +47,22 @@ class Phase(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """One block."""
+    """One part of what is made, such as a block or a slide."""
 
     number: int
     state: State
     word: str
 
 
-def phases(document: VideoDocument | None, *, steps: Sequence[str] = (), started: bool = True) -> tuple[Phase, ...]:
-    """The four phases. ``steps`` are what the stack has begun to start, and ``started`` that it runs."""
-    if not started or document is None:
-        share = min(len(steps), STACK_STEPS) / (STACK_STEPS + 1)
-        start = Phase("start", "done", 1, "ready") if started else Phase("start", "active", share, _last(steps))
-        return start, *(Phase(name, "waiting", 0) for name in NAMES[1:])
-    total, completed = document.total_blocks, document.completed_blocks
-    count = f"{completed} of {total}"
-    states: tuple[State, State, State]
-    match document.status:
-        case VideoStatus.QUEUED:
-            states = ("active", "waiting", "waiting")
-        case VideoStatus.SCRIPT_GENERATED | VideoStatus.GENERATING_PARALLEL:
-            states = ("done", "active", "waiting")
-        case VideoStatus.READY_FOR_ASSEMBLY:
-            states = ("done", "done", "active")
-        case VideoStatus.COMPLETED:
-            states = ("done", "done", "done")
-        case VideoStatus.FAILED if not document.blocks:
-            states = ("failed", "waiting", "waiting")
-        case VideoStatus.FAILED if completed < total:
-            states = ("done", "failed", "waiting")
-        case VideoStatus.FAILED:
-            states = ("done", "done", "failed")
-        case _:
-            assert_never(document.status)
-    script, clips, assembly = states
-    writing = "the run is starting" if document.flow_run_id else "waiting in line"
-    script_notes = {"active": writing, "done": f"{total} block{'s' * (total > 1)}"}
-    return (
-        Phase("start", "done", 1, "ready"),
-        Phase("script", script, _known(script), script_notes.get(script, "")),
-        Phase("clips", clips, _shot(document), "" if clips == "waiting" else count),
-        Phase(
-            "assembly",
-            assembly,
-            _known(assembly),
-            {"active": "joining and checking", "done": "film ready"}.get(assembly, ""),
-        ),
-    )
+class View(NamedTuple):
+    """What is shown of something at one moment."""
 
-
-def cell(block: BlockDocument) -> Cell:
-    """One block in one word, readable without its colour."""
-    match block.status:
-        case "completed":
-            return Cell(block.bloc, "done", "done")
-        case "failed":
-            return Cell(block.bloc, "failed", "failed")
-        case "generating" if block.progress >= 1:
-            return Cell(block.bloc, "active", "captions")
-        case "generating":
-            return Cell(block.bloc, "active", f"{block.progress:.0%}")
-        case "pending":
-            again = block.error_code is not None
-            return Cell(block.bloc, "waiting", f"try {block.tries + 1}" if again else "waiting")
-        case _:
-            assert_never(block.status)
-
-
-def troubles(document: VideoDocument) -> list[str]:
-    """A line for each block that failed or is being tried again, and one for the film."""
-    lines = [
-        f"block {block.bloc} {'failed' if block.status == 'failed' else 'is tried again'}: {block.error_message}"
-        for block in document.blocks
-        if block.error_message is not None and block.status != "completed"
-    ]
-    if document.error_message is not None and not any(block.status == "failed" for block in document.blocks):
-        lines.append(document.error_message)
-    return lines
-
-
-def news(before: VideoDocument | None, now: VideoDocument) -> list[str]:
-    """What a reader of plain lines is told of the step from one document to the next; often nothing."""
-    lines = []
-    if before is None or before.theme != now.theme:
-        lines.append(f"video     {now.video_id}: {now.theme}")
-    earlier = {phase.name: phase for phase in phases(before)} if before else {}
-    changed = [
-        phase
-        for phase in phases(now)[1:]
-        if phase.state != "waiting" and (phase.name not in earlier or earlier[phase.name].state != phase.state)
-    ]
-    blocks = {block.bloc: block for block in before.blocks} if before else {}
-    ended = []
-    for block in now.blocks:
-        was = blocks.get(block.bloc)
-        if block.status == "completed" and before is not None and (was is None or was.status != "completed"):
-            ended.append(f"clips     block {block.bloc} done ({now.completed_blocks} of {now.total_blocks})")
-        elif block.error_message is not None and (
-            was is None or (was.status, was.tries) != (block.status, block.tries)
-        ):
-            if block.status == "failed":
-                ended.append(f"clips     block {block.bloc} failed: {block.error_message}")
-            elif block.status == "pending":
-                ended.append(f"clips     block {block.bloc} is tried again: {block.error_message}")
-    told = False
-    for phase in changed:
-        # Blocks are told between the phase that makes them and its end.
-        if phase.name == "clips" and phase.state in ("done", "failed"):
-            lines += ended
-            told = True
-        lines.append(
-            f"{phase.name:<9} {' '.join(filter(None, [_verb(phase.state), phase.note and f'({phase.note})']))}"
-        )
-    if not told:
-        lines += ended
-    if now.status is VideoStatus.FAILED and (before is None or before.status is not VideoStatus.FAILED):
-        lines.append(f"failed    {now.error_message}")
-    return lines
+    title: str
+    facts: str
+    phases: tuple[Phase, ...]
+    cells: tuple[Cell, ...]
+    troubles: tuple[str, ...]
+    ended: bool
 
 
 class Progress(Protocol):
@@ -178,8 +72,8 @@ class Progress(Protocol):
         """The stack begins to start ``text``."""
         ...
 
-    def show(self, document: VideoDocument) -> None:
-        """The video's present state."""
+    def show(self, view: View, lines: Sequence[str]) -> None:
+        """The present state, and what is new of it in plain lines."""
         ...
 
     def say(self, text: str) -> None:
@@ -194,67 +88,83 @@ class PlainProgress:
         self._console = console
         self._clock = clock
         self._began = clock()
-        self._document: VideoDocument | None = None
 
     def step(self, text: str) -> None:
         self.say(f"start     {text}")
 
-    def show(self, document: VideoDocument) -> None:
-        for line in news(self._document, document):
+    def show(self, view: View, lines: Sequence[str]) -> None:
+        for line in lines:
             self.say(line)
-        self._document = document
 
     def say(self, text: str) -> None:
         self._console.print(f"{self._clock() - self._began:7.1f} s  {text}", markup=False, soft_wrap=True)
 
 
 class LiveProgress:
-    """Bars and cells, drawn again several times a second. ``console`` is a terminal."""
+    """Bars and cells, drawn again several times a second. ``console`` is a terminal.
 
-    def __init__(self, console: Console, *, started: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+    ``names`` are the phases that are shown as waiting before there is a view.
+    """
+
+    def __init__(
+        self, console: Console, *, names: Sequence[str] = (), clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._console = console
         self._clock = clock
         self._began = clock()
+        self._names = names
         self._steps: list[str] = []
-        self._started = started
-        self._document: VideoDocument | None = None
+        self._view: View | None = None
         self._spans: dict[str, list[float]] = {}
 
     def step(self, text: str) -> None:
         self._steps.append(text)
 
-    def show(self, document: VideoDocument) -> None:
-        self._started = True
-        self._document = document
+    def show(self, view: View, lines: Sequence[str]) -> None:
+        self._view = view
 
     def say(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)
 
     def __rich__(self) -> RenderableType:
-        document = self._document
-        shown = phases(document, steps=self._steps, started=self._started)
-        parts: list[RenderableType] = [Text(), self._title(document), Text()]
+        view = self._view
+        parts: list[RenderableType] = [Text(), self._title(view), Text()]
         table = Table.grid(padding=(0, 2))
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True)
         # Of one width, so that nothing moves when the words change.
         table.add_column(no_wrap=True, width=_NOTE)
         table.add_column(justify="right", no_wrap=True, width=8)
+        phases = (self._start(), *(view.phases if view else (Phase(name, "waiting", 0) for name in self._names)))
+        shown = fitting(phases, max(3, self._console.height - _AROUND))
         for phase in shown:
             table.add_row(*self._row(phase))
         parts.append(table)
-        if document is not None and document.blocks:
-            parts += [Text(), self._cells([cell(block) for block in document.blocks])]
-            parts += [Text(), *(Text(line, style="yellow") for line in troubles(document))]
+        if len(shown) < len(phases):
+            parts.append(Text(_rest(set(phases) - set(shown)), style="dim"))
+        if view is not None:
+            if view.cells:
+                parts += [Text(), self._cells([self._cell(each) for each in view.cells])]
+            if view.troubles:
+                parts += [Text(), *(Text(line, style="yellow") for line in view.troubles[:_TROUBLES])]
+                if len(view.troubles) > _TROUBLES:
+                    parts.append(Text(f"and {len(view.troubles) - _TROUBLES} more", style="yellow"))
         parts.append(Text())
         return Group(*parts)
 
-    def _title(self, document: VideoDocument | None) -> RenderableType:
-        if document is None:
-            return Text("Starting what a video needs", style="bold")
-        title = Text(document.theme, style="bold", no_wrap=True, overflow="ellipsis")
-        facts = f"{document.actual_duration} s, {document.style}, {document.language}, {document.aspect_ratio}"
-        return Group(title, Text(f"{document.video_id}  ({facts})", style="dim"))
+    def _start(self) -> Phase:
+        if self._view is not None:
+            return Phase("start", "done", 1, "ready")
+        share = min(len(self._steps), STACK_STEPS) / (STACK_STEPS + 1)
+        return Phase("start", "active", share, self._steps[-1] if self._steps else "")
+
+    def _title(self, view: View | None) -> RenderableType:
+        if view is None:
+            return Text("Starting what the order needs", style="bold")
+        return Group(
+            Text(view.title, style="bold", no_wrap=True, overflow="ellipsis"),
+            Text(view.facts, style="dim", no_wrap=True, overflow="ellipsis"),
+        )
 
     def _row(self, phase: Phase) -> Iterator[RenderableType]:
         style = STYLES[phase.state]
@@ -284,7 +194,7 @@ class LiveProgress:
         # Phases that were over before we looked took no time that we know of.
         return f"{seconds:.1f} s" if seconds >= 0.05 else ""
 
-    def _cells(self, cells: Sequence[Cell]) -> RenderableType:
+    def _cells(self, cells: Sequence[RenderableType]) -> RenderableType:
         per_row = max(1, (self._console.width - 2) // (_CELL + 1))
         # Rows of about one length look calmer than a full one and a rest.
         rows = -(-len(cells) // per_row)
@@ -292,11 +202,10 @@ class LiveProgress:
         grid = Table.grid(padding=(0, 1, 0, 0))
         for _ in range(per_row):
             grid.add_column(width=_CELL)
-        texts = [self._cell(each) for each in cells]
-        for first in range(0, len(texts), per_row):
+        for first in range(0, len(cells), per_row):
             if first:
                 grid.add_row()
-            grid.add_row(*texts[first : first + per_row])
+            grid.add_row(*cells[first : first + per_row])
         return grid
 
     def _cell(self, each: Cell) -> RenderableType:
@@ -308,14 +217,14 @@ class LiveProgress:
 
 
 @contextmanager
-def shown(*, stderr: Console, started: bool = False) -> Iterator[Progress]:
+def shown(*, stderr: Console, names: Sequence[str] = ()) -> Iterator[Progress]:
     """Show progress on ``stderr``, live where it is a terminal; log lines appear above it."""
     handler = _Above(stderr)
     root = logging.getLogger()
     root.addHandler(handler)
     try:
         if stderr.is_terminal and not stderr.is_dumb_terminal:
-            live = LiveProgress(stderr, started=started)
+            live = LiveProgress(stderr, names=names)
             with Live(live, console=stderr, refresh_per_second=8, vertical_overflow="visible"):
                 yield live
         else:
@@ -324,22 +233,28 @@ def shown(*, stderr: Console, started: bool = False) -> Iterator[Progress]:
         root.removeHandler(handler)
 
 
-def follow(
-    read: Callable[[], VideoDocument], progress: Progress, *, stop: threading.Event, check: Callable[[], None]
-) -> VideoDocument:
-    """Show the video until it has ended or ``stop`` is set; its last document.
+def fitting(phases: Sequence[Phase], room: int) -> list[Phase]:
+    """The phases to show where there is room for so many: what moves before what is over, then what waits."""
+    order: tuple[State, ...] = ("active", "failed", "waiting", "done")
+    chosen = sorted(phases, key=lambda phase: order.index(phase.state))[:room]
+    return [phase for phase in phases if phase in chosen]
 
-    ``check`` raises when to wait is vain.
-    """
-    looks = 0
-    while True:
-        document = read()
-        progress.show(document)
-        if document.status in (VideoStatus.COMPLETED, VideoStatus.FAILED) or stop.wait(_POLL_S):
-            return document
-        looks += 1
-        if looks % 10 == 0:
-            check()
+
+def changed(before: Sequence[Phase], now: Sequence[Phase]) -> list[Phase]:
+    """The phases that have begun or ended since."""
+    states = {phase.name: phase.state for phase in before}
+    return [phase for phase in now if phase.state not in ("waiting", states.get(phase.name))]
+
+
+def told(phase: Phase, *, width: int = 9) -> str:
+    """A phase as a line; its name takes ``width`` characters."""
+    verb = {"active": "begun", "done": "done", "failed": "failed", "waiting": "waiting"}[phase.state]
+    return f"{phase.name:<{width}} {verb}" + (f" ({phase.note})" if phase.note else "")
+
+
+def known(state: State) -> float | None:
+    """The share of a phase of which nothing is known but its state."""
+    return {"waiting": 0, "active": None, "done": 1, "failed": 1}[state]
 
 
 class _Above(logging.Handler):
@@ -353,25 +268,7 @@ class _Above(logging.Handler):
         )
 
 
-def _known(state: State) -> float | None:
-    return {"waiting": 0, "active": None, "done": 1, "failed": 1}[state]
-
-
-def _shot(document: VideoDocument) -> float:
-    if document.total_blocks == 0:
-        return 0
-    if document.status in (VideoStatus.READY_FOR_ASSEMBLY, VideoStatus.COMPLETED):
-        return 1
-    shares = (
-        1.0 if block.status == "completed" else _GENERATION * block.progress * (block.status == "generating")
-        for block in document.blocks
-    )
-    return sum(shares) / document.total_blocks
-
-
-def _last(steps: Sequence[str]) -> str:
-    return steps[-1] if steps else ""
-
-
-def _verb(state: State) -> str:
-    return {"active": "begun", "done": "done", "failed": "failed", "waiting": ""}[state]
+def _rest(phases: set[Phase]) -> str:
+    count = {state: sum(phase.state == state for phase in phases) for state in ("active", "failed", "done", "waiting")}
+    words = {"active": "under way", "failed": "failed", "done": "done", "waiting": "waiting"}
+    return "and " + ", ".join(f"{number} {words[state]}" for state, number in count.items() if number)

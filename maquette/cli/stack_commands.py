@@ -94,7 +94,7 @@ def dispatch(*, as_json: Json = False) -> int:
             line = f"dispatching from {addresses['database_url']} to {addresses['prefect_api_url']}"
             console().print(line, markup=False, soft_wrap=True)
         with PrefectFlowRuns(settings.prefect_api_url) as runs:
-            Dispatcher(database, runs, poll_s=settings.dispatch_poll_s).run(stop)
+            Dispatcher(database, runs, settings).run(stop)
     database.dispose()
     return ExitCode.OK
 
@@ -110,7 +110,7 @@ def doctor(*, as_json: Json = False) -> int:
         print_json({"ok": ok, "checks": [finding.model_dump(mode="json") for finding in findings]})
     else:
         print_findings(findings, console())
-    return ExitCode.OK if ok else ExitCode.VIDEO_FAILED
+    return ExitCode.OK if ok else ExitCode.FAILED
 
 
 def _log_to_stderr() -> None:

@@ -31,10 +31,15 @@ class ProviderCall(SQLModel, table=True):
         sa.UniqueConstraint("subject", "step", "input_hash"),
         sa.CheckConstraint("cost_micros >= 0", name="cost_not_negative"),
         sa.Index(None, "account"),
+        sa.Index(None, "order_id"),
+        sa.Index(None, "brand_id", "created_at"),
+        sa.Index("ix_provider_calls_cache", "input_hash", postgresql_where=sa.text("state = 'succeeded'")),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     account: str = Field(description="What the cost counts for, such as a video's id.")
+    brand_id: UUID | None = Field(default=None, description="Whose order it was made for.")
+    order_id: UUID | None = None
     subject: str
     step: str
     input_hash: str
@@ -45,6 +50,8 @@ class ProviderCall(SQLModel, table=True):
     operation_id: str | None = None
     result: dict[str, Any] | None = Field(default=None, sa_type=JSON)
     cost_micros: int = Field(default=0, sa_type=sa.BigInteger)
+    saved_micros: int = Field(default=0, sa_type=sa.BigInteger, description="What an answer from the cache saved.")
+    cached_from: UUID | None = Field(default=None, description="The call whose answer was used again.")
     error_code: str | None = None
     error_message: str | None = None
     submitted_at: datetime | None = moment()
@@ -56,3 +63,15 @@ class ProviderCall(SQLModel, table=True):
     def reference(self) -> str:
         """Our own name of the call, told to providers that keep one."""
         return f"{self.subject}/{self.id}"
+
+
+class Breaker(SQLModel, table=True):
+    """A provider that was out of service; no row is a closed breaker."""
+
+    __tablename__ = "provider_breakers"
+
+    provider: str = Field(primary_key=True)
+    failures: int = 0
+    open_until: datetime | None = moment()
+    reason: str = ""
+    updated_at: datetime = updated_at()

@@ -21,7 +21,17 @@ from sqlmodel import Session, col, select
 
 from maquette.db.engine import Database
 from maquette.db.types import now
-from maquette.errors import Filtered, MaquetteError, OutcomeUnknown, ProviderError, Transient
+from maquette.errors import (
+    Filtered,
+    Invalid,
+    MaquetteError,
+    OutcomeUnknown,
+    ProviderError,
+    QuotaExceeded,
+    Transient,
+    is_outage,
+)
+from maquette.journal import breakers
 from maquette.journal.models import CallState, ProviderCall
 from maquette.rehearsal import crash_point
 
@@ -35,6 +45,8 @@ class CallKey(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     account: str
+    brand_id: UUID | None = None
+    order_id: UUID | None = None
     subject: str
     step: str
     provider: str
@@ -68,6 +80,8 @@ def open_call(session: Session, key: CallKey) -> ProviderCall:
         insert(ProviderCall)
         .values(
             account=key.account,
+            brand_id=key.brand_id,
+            order_id=key.order_id,
             subject=key.subject,
             step=key.step,
             input_hash=key.input_hash,
@@ -102,12 +116,19 @@ def get_call(session: Session, call_id: UUID) -> ProviderCall:
 
 
 def submit_once(
-    database: Database, key: CallKey, submitter: Submitter, *, cost_micros: int, guard: Guard
+    database: Database,
+    key: CallKey,
+    submitter: Submitter,
+    *,
+    cost_micros: int,
+    guard: Guard,
+    breaker_base_s: float = 30,
 ) -> ProviderCall:
     """Submit ``key`` unless it was, and return its call with the operation's id recorded.
 
     ``cost_micros`` is booked with the operation's id: providers bill on submit. Raises the provider's
-    translated error, recorded; ``OutcomeUnknown`` when the provider cannot tell whether it was sent.
+    translated error, recorded; ``OutcomeUnknown`` when the provider cannot tell whether it was sent;
+    ``Transient`` (``provider_paused``) while the provider's breaker is open.
     """
     with database.begin() as session:
         guard(session)
@@ -121,6 +142,7 @@ def submit_once(
     crash_point("after-intent")
     with database.begin() as session:
         guard(session)
+        asked_at = breakers.admit(session, key.provider)
         get_call(session, call.id).state = CallState.SENDING
     try:
         operation_id = submitter.submit(call.reference)
@@ -133,6 +155,7 @@ def submit_once(
         operation_id = found
     except ProviderError as error:
         record_failure(database, call.id, error, cost_micros=0, guard=guard)
+        _tell_breaker(database, key.provider, error, asked_at=asked_at, base_s=breaker_base_s)
         raise
     crash_point("after-submit")
     return _record_operation(database, call.id, operation_id, cost_micros=cost_micros, guard=guard)
@@ -147,6 +170,7 @@ def answer_once(
     cost_micros: Callable[[Answer], int],
     free: bool,
     guard: Guard,
+    breaker_base_s: float = 30,
 ) -> Answer:
     """Ask for an answer that comes at once (a text), or return the one that is recorded.
 
@@ -159,16 +183,19 @@ def answer_once(
         if call.state == CallState.SUCCEEDED:
             return kind.model_validate(call.result)
         lost = call.state in (CallState.SENDING, CallState.UNKNOWN) and not free
+        asked_at = None if lost else breakers.admit(session, key.provider)
         call.state = CallState.UNKNOWN if lost else CallState.SENDING
-    if lost:
+    if asked_at is None:
         raise OutcomeUnknown(f"{key.provider}/{key.model} was asked for {key.step} and the answer was lost")
     try:
         answer = ask()
     except ProviderError as error:
         record_failure(database, call.id, error, cost_micros=0, guard=guard)
+        _tell_breaker(database, key.provider, error, asked_at=asked_at, base_s=breaker_base_s)
         raise
     with database.begin() as session:
         guard(session)
+        breakers.reset(session, key.provider)
         call = get_call(session, call.id)
         call.state = CallState.SUCCEEDED
         call.result = answer.model_dump(mode="json")
@@ -202,10 +229,42 @@ def record_failure(
         call.finished_at = None if unknown else now(session)
 
 
+def cached_answer(session: Session, key: CallKey, *, across_brands: bool) -> ProviderCall | None:
+    """The newest call that was answered for an equal request, of the same brand unless ``across_brands``."""
+    found = select(ProviderCall).where(
+        ProviderCall.input_hash == key.input_hash,
+        ProviderCall.state == CallState.SUCCEEDED,
+    )
+    if not across_brands:
+        found = found.where(ProviderCall.brand_id == key.brand_id)
+    return session.exec(found.order_by(col(ProviderCall.finished_at).desc()).limit(1)).first()
+
+
+def answer_from_cache(session: Session, key: CallKey, source: ProviderCall) -> ProviderCall:
+    """Answer ``key`` with what ``source`` was answered with, at no cost; what it saved is written down."""
+    call = open_call(session, key)
+    if call.state == CallState.INTENT and call.operation_id is None:
+        call.state, call.result, call.cached_from = CallState.SUCCEEDED, source.result, source.id
+        call.saved_micros = max(source.cost_micros, source.saved_micros)
+        call.finished_at = now(session)
+        session.flush()
+    return call
+
+
 def total_micros(session: Session, account: str) -> int:
     """What ``account`` has cost so far, in micro-dollars."""
     total = sa.select(sa.func.coalesce(sa.func.sum(ProviderCall.cost_micros), 0))
     return int(session.execute(total.where(col(ProviderCall.account) == account)).scalar_one())
+
+
+def _tell_breaker(
+    database: Database, provider: str, error: ProviderError, *, asked_at: datetime, base_s: float
+) -> None:
+    with database.begin() as session:
+        if isinstance(error, (QuotaExceeded, Transient)) and is_outage(error):
+            breakers.trip(session, provider, error, asked_at=asked_at, base_s=base_s)
+        elif isinstance(error, (Filtered, Invalid)):
+            breakers.reset(session, provider)  # it refused, and so it is in service
 
 
 def _look_up(
@@ -225,6 +284,7 @@ def _record_operation(
     with database.begin() as session:
         guard(session)
         call = get_call(session, call_id)
+        breakers.reset(session, call.provider)
         if call.operation_id is None:
             call.operation_id = operation_id
             call.state = CallState.SUBMITTED

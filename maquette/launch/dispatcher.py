@@ -10,7 +10,9 @@ import sqlalchemy as sa
 from maquette.db.engine import Database
 from maquette.errors import StackError
 from maquette.launch.flow_runs import DeploymentMissing, FlowRuns
-from maquette.orders import service as orders
+from maquette.orders import queue
+from maquette.rehearsal import crash_point
+from maquette.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -19,11 +21,17 @@ class Dispatcher:
     """Creates the flow run of each due job. What it could not send stays queued."""
 
     def __init__(
-        self, database: Database, runs: FlowRuns, *, poll_s: float, register: Callable[[], None] | None = None
+        self,
+        database: Database,
+        runs: FlowRuns,
+        settings: Settings,
+        *,
+        register: Callable[[], None] | None = None,
     ) -> None:
         self._database = database
         self._runs = runs
-        self._poll_s = poll_s
+        self._settings = settings
+        self._poll_s = settings.dispatch_poll_s
         self._register = register
 
     def dispatch_due(self) -> int:
@@ -38,7 +46,7 @@ class Dispatcher:
         while not stop.is_set():
             try:
                 with psycopg.connect(self._database.libpq_url, autocommit=True) as connection:
-                    connection.execute(f"LISTEN {orders.CHANNEL}")
+                    connection.execute(f"LISTEN {queue.CHANNEL}")
                     while not stop.is_set():
                         self._dispatch_tolerantly()
                         self._wait(connection, stop)
@@ -48,15 +56,16 @@ class Dispatcher:
 
     def _dispatch_one(self) -> bool:
         with self._database.begin() as session:
-            job = orders.next_due(session)
-            if job is None:
+            due = queue.next_due(session, window=self._settings.dispatch_window, ageing_s=self._settings.ageing_s)
+            if due is None:
                 return False
-            item = orders.get_item(session, job.item_id)
+            job, premium = due
             # Should this process die before the commit, the next dispatcher asks with the same key and
             # gets the same run.
-            run_id = self._runs.create(item, attempt=job.attempts + 1)
-            orders.mark_sent(session, job, run_id)
-            log.info("sent %s as flow run %s (attempt %d)", item.subject, run_id, job.attempts)
+            run_id = self._runs.create(job, dispatch=job.dispatches + 1, premium=premium)
+            crash_point("after-dispatch")
+            queue.mark_sent(session, job, run_id, premium=premium)
+            log.info("sent %s as flow run %s (attempt %d)", job.subject, run_id, job.attempts)
             return True
 
     def _dispatch_tolerantly(self) -> None:

@@ -1,5 +1,6 @@
 """What the dispatcher and the reconciler need of Prefect: create a run, see where it stands, end it."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol, Self
 from uuid import UUID
@@ -7,9 +8,10 @@ from uuid import UUID
 import httpx
 
 from maquette.errors import StackError
-from maquette.orders.models import OrderItem
+from maquette.intake.pipelines import PIPELINES
+from maquette.orders.models import Job
 
-DEPLOYMENTS: Final = {"video": "make-video/make-video"}
+QUEUES: Final = {True: "premium", False: "free"}
 
 
 class RunState(StrEnum):
@@ -30,8 +32,8 @@ class DeploymentMissing(StackError):
 class FlowRuns(Protocol):
     """Prefect, or a stand-in in tests. All raise ``StackError`` when it does not answer."""
 
-    def create(self, item: OrderItem, *, attempt: int) -> UUID:
-        """The run of that attempt, made once. Raises ``DeploymentMissing``."""
+    def create(self, job: Job, *, dispatch: int, premium: bool) -> UUID:
+        """The job's run of that number, made once, in the queue of its class. Raises ``DeploymentMissing``."""
         ...
 
     def state(self, run_id: UUID) -> RunState:
@@ -58,18 +60,19 @@ class PrefectFlowRuns:
     def __exit__(self, *error: Any) -> None:
         self._client.__exit__(*error)
 
-    def create(self, item: OrderItem, *, attempt: int) -> UUID:
+    def create(self, job: Job, *, dispatch: int, premium: bool) -> UUID:
         from prefect.exceptions import ObjectNotFound
 
-        name = DEPLOYMENTS[item.kind]
+        name = PIPELINES[job.kind].deployment
         try:
             deployment = self._client.read_deployment_by_name(name)
             run = self._client.create_flow_run_from_deployment(
                 deployment.id,
-                name=f"{item.subject}-{attempt}",
-                parameters={"item_id": str(item.id)},
-                tags=[item.kind, item.subject],
-                idempotency_key=f"{item.id}:{attempt}",
+                name=f"{job.subject}-{dispatch}",
+                parameters={"job_id": str(job.id)},
+                tags=[job.kind, job.subject, f"order:{job.order_id}"],
+                idempotency_key=f"{job.id}:{dispatch}",
+                work_queue_name=QUEUES[premium],
             )
         except ObjectNotFound as error:
             raise DeploymentMissing(f"Prefect does not know {name}: run `python -m deployments`") from error
@@ -105,6 +108,26 @@ class PrefectFlowRuns:
             return
         except httpx.HTTPError as error:
             raise _unreachable(error) from error
+
+    def forget_ended(self, before: datetime, *, batch: int = 200) -> int:
+        """Delete the runs that ended before ``before``; how many. Raises ``StackError``."""
+        from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterEndTime, FlowRunFilterState
+        from prefect.client.schemas.filters import FlowRunFilterStateType as StateType
+        from prefect.client.schemas.objects import TERMINAL_STATES
+
+        ended = FlowRunFilter(
+            end_time=FlowRunFilterEndTime(before_=before),
+            state=FlowRunFilterState(type=StateType(any_=list(TERMINAL_STATES))),
+        )
+        deleted = 0
+        try:
+            while runs := self._client.read_flow_runs(flow_run_filter=ended, limit=batch):
+                for run in runs:
+                    self._client.delete_flow_run(run.id)
+                deleted += len(runs)
+        except httpx.HTTPError as error:
+            raise _unreachable(error) from error
+        return deleted
 
     def free_slots(self) -> None:
         """Let all slots of the concurrency limits be free: for the start of a server that nobody else uses."""

@@ -2,30 +2,52 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 import psycopg
 import sqlalchemy as sa
-from sqlmodel import Session, col
+from pydantic import BaseModel
+from sqlmodel import col
 
 from maquette.db.engine import Database
 from maquette.db.types import now
 from maquette.errors import MaquetteError, StackError, Transient
+from maquette.intake import failures
 from maquette.launch.flow_runs import FlowRuns, RunState
 from maquette.library import service as library
+from maquette.orders import queue
 from maquette.orders import service as orders
+from maquette.orders.holder import holder_is_dead
 from maquette.orders.models import ItemStatus, Job, JobStatus, OrderItem
+from maquette.quota import service as quota
+from maquette.quota.models import Reservation, ReservationState
 from maquette.settings import Settings
 from maquette.storage.port import Store
-from maquette.videos import service as videos
 
 log = logging.getLogger(__name__)
 
 LEADER_LOCK: Final = 0x6D61_7172
-FAIL_ITEM: Final[dict[str, Callable[[Session, OrderItem, MaquetteError], None]]] = {"video": videos.fail_item}
+
+
+class Repairs(BaseModel):
+    """What one pass did: jobs given back to the queue or ended, reservations closed, files removed."""
+
+    retried: int = 0
+    failed: int = 0
+    reservations: int = 0
+    swept: int = 0
+    details: list[str] = []
+
+    def count(self, job: Job, reason: str) -> None:
+        """Note what became of a job."""
+        if job.status == JobStatus.QUEUED:
+            self.retried += 1
+        else:
+            self.failed += 1
+        self.details.append(f"{job.subject}: {reason}; now {job.status}")
 
 
 class Reconciler:
@@ -51,18 +73,21 @@ class Reconciler:
                 log.warning("the database does not answer, trying again: %s", error)
                 stop.wait(min(self._settings.reconcile_s, 1))
 
-    def reconcile(self) -> int:
-        """One pass; how many repairs it made."""
-        repaired = 0
-        for item_id in self._ids(self._late_items()):
-            repaired += self._end_late(item_id)
-        for item_id in self._ids(self._claimed_items()):
-            repaired += self._check_claimed(item_id)
-        for item_id in self._ids(self._unclaimed_items()):
-            repaired += self._check_unclaimed(item_id)
+    def reconcile(self) -> Repairs:
+        """One pass; what it repaired."""
+        repairs = Repairs()
+        for job_id in self._ids(self._late_jobs()):
+            self._end_late(job_id, repairs)
+        for job_id in self._ids(self._claimed_jobs()):
+            self._check_claimed(job_id, repairs)
+        for job_id in self._ids(self._unclaimed_jobs()):
+            self._check_unclaimed(job_id, repairs)
+        for item_id in self._ids(self._forgotten_reservations()):
+            self._close_reservation(item_id, repairs)
         with self._database.begin() as session:
-            orders.notify(session)  # jobs never sent: a dispatcher may have missed its call
-        return repaired + library.sweep(self._database, self._store, older_than_s=self._settings.orphan_grace_s)
+            queue.notify(session)  # jobs never sent: a dispatcher may have missed its call
+        repairs.swept = library.sweep(self._database, self._store, older_than_s=self._settings.orphan_grace_s)
+        return repairs
 
     def _leads(self, connection: psycopg.Connection) -> bool:
         held = connection.execute(
@@ -79,48 +104,56 @@ class Reconciler:
             return session.execute(statement).scalars().all()
 
     @staticmethod
-    def _late_items() -> sa.Select[UUID]:
-        return sa.select(col(OrderItem.id)).where(
-            col(OrderItem.status) == ItemStatus.PROCESSING, col(OrderItem.deadline_at) < sa.func.clock_timestamp()
+    def _late_jobs() -> sa.Select[UUID]:
+        return sa.select(col(Job.id)).where(
+            col(Job.status) == JobStatus.RUNNING, col(Job.deadline_at) < sa.func.clock_timestamp()
         )
 
     @staticmethod
-    def _claimed_items() -> sa.Select[UUID]:
-        return sa.select(col(OrderItem.id)).where(
-            col(OrderItem.status) == ItemStatus.PROCESSING, col(OrderItem.lease_expires_at).is_not(None)
+    def _claimed_jobs() -> sa.Select[UUID]:
+        return sa.select(col(Job.id)).where(
+            col(Job.status) == JobStatus.RUNNING, col(Job.lease_expires_at).is_not(None)
         )
 
-    def _unclaimed_items(self) -> sa.Select[UUID]:
+    def _unclaimed_jobs(self) -> sa.Select[UUID]:
         grace = timedelta(seconds=self._settings.dispatch_grace_s)
         return (
-            sa.select(col(Job.item_id))
+            sa.select(col(Job.id))
             .where(col(Job.status) == JobStatus.SENT)
             .where(col(Job.sent_at) < sa.func.clock_timestamp() - grace)
         )
 
-    def _end_late(self, item_id: UUID) -> bool:
+    @staticmethod
+    def _forgotten_reservations() -> sa.Select[UUID]:
+        return (
+            sa.select(col(Reservation.item_id))
+            .join(OrderItem, col(OrderItem.id) == col(Reservation.item_id))
+            .where(col(Reservation.state) == ReservationState.RESERVED, col(OrderItem.status).not_in(orders.OPEN))
+        )
+
+    def _end_late(self, job_id: UUID, repairs: Repairs) -> None:
         with self._database.begin() as session:
-            item = orders.lock_item(session, item_id)
-            if item.status != ItemStatus.PROCESSING or not item.deadline_at or item.deadline_at >= now(session):
-                return False
-            run_id, item.fence = item.flow_run_id, item.fence + 1
-            error = Transient(f"{item.subject} passed its deadline", code="operation_timeout")
-            FAIL_ITEM[item.kind](session, item, error)
+            job = orders.lock_job(session, job_id)
+            if job.status != JobStatus.RUNNING or not job.deadline_at or job.deadline_at >= now(session):
+                return
+            run_id = job.flow_run_id
+            error = Transient(f"{job.subject} passed its deadline", code="operation_timeout")
+            failures.end_job(session, job, ItemStatus.FAILED, error)
+            repairs.count(job, str(error))
         log.warning("%s", error)
         self._tell_prefect(run_id, reason=str(error))
-        return True
 
-    def _check_claimed(self, item_id: UUID) -> bool:
-        """An expired lease, a holder that is gone, or a run that ended and left its item open."""
+    def _check_claimed(self, job_id: UUID, repairs: Repairs) -> None:
+        """An expired lease, a holder that is gone, or a run that ended and left its job open."""
         with self._database.begin() as session:
-            item = orders.get_item(session, item_id)
-            token, run_id = item.fence, item.flow_run_id
-            expired = item.lease_expires_at is not None and item.lease_expires_at < now(session)
-            dead = orders.holder_is_dead(item.lease_holder)
+            job = orders.get_job(session, job_id)
+            token, run_id = job.fence, job.flow_run_id
+            expired = job.lease_expires_at is not None and job.lease_expires_at < now(session)
+            dead = holder_is_dead(job.lease_holder)
         state = self._state(run_id)
         ended = state in (RunState.ENDED, RunState.CANCELLED)
         if not (expired or dead or ended):
-            return False
+            return
         reason = (
             "the run was cancelled"
             if state is RunState.CANCELLED
@@ -130,45 +163,47 @@ class Reconciler:
             if dead
             else "the lease ran out"
         )
-        return self._take_back(
-            item_id, token=token, run_id=run_id, reason=reason, cancelled=state is RunState.CANCELLED
-        )
+        cancelled = state is RunState.CANCELLED
+        self._take_back(job_id, repairs, token=token, run_id=run_id, reason=reason, cancelled=cancelled)
 
-    def _check_unclaimed(self, item_id: UUID) -> bool:
+    def _check_unclaimed(self, job_id: UUID, repairs: Repairs) -> None:
         """Sent, and no run came to claim it: unknown to Prefect, ended before its first act, or taken by a
         worker that was killed before it started it (pending for ever)."""
         with self._database.begin() as session:
-            job = orders.job_of(session, item_id)
-            item = orders.get_item(session, item_id)
+            job = orders.get_job(session, job_id)
             if job.status != JobStatus.SENT or job.sent_at is None:
-                return False
-            token, run_id = item.fence, job.flow_run_id
+                return
+            token, run_id = job.fence, job.flow_run_id
             overdue = now(session) - job.sent_at > 3 * timedelta(seconds=self._settings.dispatch_grace_s)
         state = self._state(run_id)
         if state is RunState.SCHEDULED or (state is RunState.RUNNING and not overdue):
-            return False  # it waits for a worker, or is at its first act
-        reason = "Prefect does not know the run" if state is RunState.MISSING else "the run never claimed its item"
+            return  # it waits for a worker, or is at its first act
+        reason = "Prefect does not know the run" if state is RunState.MISSING else "the run never claimed its job"
         cancelled = state is RunState.CANCELLED
-        return self._take_back(item_id, token=token, run_id=run_id, reason=reason, cancelled=cancelled)
+        self._take_back(job_id, repairs, token=token, run_id=run_id, reason=reason, cancelled=cancelled)
 
-    def _take_back(self, item_id: UUID, *, token: int, run_id: UUID | None, reason: str, cancelled: bool) -> bool:
+    def _close_reservation(self, item_id: UUID, repairs: Repairs) -> None:
         with self._database.begin() as session:
-            item = orders.lock_item(session, item_id)
-            if item.fence != token or item.status not in orders.OPEN:
-                return False  # somebody else was faster
-            job = orders.job_of(session, item_id)
+            item = orders.get_item(session, item_id)
+            end = quota.settle if item.status == ItemStatus.COMPLETED else quota.refund
+            if end(session, item_id):
+                repairs.reservations += 1
+                repairs.details.append(f"item {item_id} had ended ({item.status}) and held its reservation")
+
+    def _take_back(
+        self, job_id: UUID, repairs: Repairs, *, token: int, run_id: UUID | None, reason: str, cancelled: bool
+    ) -> None:
+        with self._database.begin() as session:
+            job = orders.lock_job(session, job_id)
+            if job.fence != token or job.status not in orders.OPEN_JOBS:
+                return  # somebody else was faster
             if cancelled:
-                item.fence += 1
-                FAIL_ITEM[item.kind](session, item, MaquetteError(reason, code="cancelled"))
-            elif job.attempts >= job.max_attempts:
-                item.fence += 1
-                error = MaquetteError(f"{reason}, {job.attempts} times", code="attempts_exhausted")
-                FAIL_ITEM[item.kind](session, item, error)
+                failures.end_job(session, job, ItemStatus.CANCELLED, MaquetteError(reason, code="cancelled"))
             else:
-                orders.release(session, item, reason=reason)
-            log.warning("%s: %s; now %s", item.subject, reason, job.status)
+                failures.after_loss(session, job, reason)
+            repairs.count(job, reason)
+            log.warning("%s: %s; now %s", job.subject, reason, job.status)
         self._tell_prefect(run_id, reason=reason)
-        return True
 
     def _state(self, run_id: UUID | None) -> RunState:
         if run_id is None:

@@ -229,6 +229,8 @@ def child_environment(
         # Slots survive a restart of the server, and come back when their holder was killed.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(settings.history_keep_days * 86_400),
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"P{settings.history_keep_days}D",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     }
 
@@ -284,7 +286,7 @@ def _answers(url: str) -> bool:
 
 def _run_threads(exits: ExitStack, stack: Stack, runs: PrefectFlowRuns, register: Callable[[], None]) -> None:
     settings, stop = stack.settings, threading.Event()
-    dispatcher = Dispatcher(stack.database, runs, poll_s=settings.dispatch_poll_s, register=register)
+    dispatcher = Dispatcher(stack.database, runs, settings, register=register)
     reconciler = Reconciler(stack.database, runs, store_from_settings(settings), settings)
     for name, target in (
         ("dispatcher", dispatcher.run),

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def kept(database: Database, lease: Lease, *, lease_s: float, every_s: float) -> Iterator[None]:
-    """Renew ``lease`` each ``every_s`` until the block ends or another run has taken the item.
+    """Renew ``lease`` each ``every_s`` until the block ends or another run has taken the job.
 
     A database that does not answer is asked again at the next turn; the fence decides what may be written.
     """
@@ -34,7 +34,7 @@ def kept(database: Database, lease: Lease, *, lease_s: float, every_s: float) ->
             except sa.exc.SQLAlchemyError as error:
                 log.warning("the lease of %s could not be renewed, trying again: %s", lease.subject, error)
 
-    thread = threading.Thread(target=renew, name=f"lease-{lease.item_id}", daemon=True)
+    thread = threading.Thread(target=renew, name=f"lease-{lease.job_id}", daemon=True)
     thread.start()
     try:
         yield

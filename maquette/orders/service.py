@@ -1,19 +1,23 @@
-"""The road: place an order, claim its item, hold the lease, settle. The database's clock decides."""
+"""The road: place an order, claim its job, hold the lease, end its items. The database's clock decides.
 
-import os
-import socket
-from collections.abc import Mapping
-from datetime import timedelta
+Locks are taken in this order, so that no two transactions wait for each other: job, item, the thing that is made,
+the month's counters, order, event log.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
-import psutil
 import sqlalchemy as sa
 from pydantic import JsonValue
 from sqlmodel import Session, col, select
 
 from maquette.db.types import now
 from maquette.errors import Conflict, LeaseHeld, MaquetteError, NotFound, StaleLease
+from maquette.events import service as events
+from maquette.orders.holder import holder_is_dead
 from maquette.orders.models import (
     ItemStatus,
     Job,
@@ -23,56 +27,181 @@ from maquette.orders.models import (
     OrderItem,
     OrderStatus,
 )
+from maquette.orders.queue import notify
+from maquette.quota import service as quota
+from maquette.quota.rules import Amounts, Plan, period_of
 
-CHANNEL: Final = "maquette_jobs"
 OPEN: Final = (ItemStatus.PENDING, ItemStatus.PROCESSING)
+OPEN_JOBS: Final = (JobStatus.QUEUED, JobStatus.SENT, JobStatus.RUNNING)
+
+
+@dataclass(frozen=True)
+class NewItem:
+    """An item to be placed, and what it costs of the month's budget."""
+
+    kind: str
+    brief: Mapping[str, JsonValue]
+    amounts: Amounts
+    text: Mapping[str, JsonValue] | None = None
+    sequence_number: int | None = None
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """The items that one run makes, and the thing that they belong to."""
+
+    kind: str
+    subject: str
+    items: Sequence[NewItem]
+
+
+@dataclass(frozen=True)
+class Payer:
+    """Who pays: a brand and its plan. ``moment`` decides the month; ``None`` is the database's clock."""
+
+    brand_id: UUID
+    plan: Plan
+    moment: datetime | None = None
+
+
+@dataclass(frozen=True)
+class PlacedOrder:
+    """An order with its jobs and their items, in the order in which they were given."""
+
+    order: Order
+    jobs: Sequence[Job]
+    items: Sequence[OrderItem]
 
 
 def place(
     session: Session,
     *,
+    payer: Payer,
     kind: str,
-    subject: str,
     brief: Mapping[str, JsonValue],
-    idempotency_key: str | None = None,
-    max_attempts: int = 5,
+    campaign_name: str,
+    jobs: Sequence[NewJob],
+    max_attempts: int,
+    retry_of: UUID | None = None,
     flow_run_id: UUID | None = None,
-) -> OrderItem:
-    """Write order, item and job in the caller's transaction; dispatchers wake when it commits.
+    busy: str = "conflict",
+) -> PlacedOrder:
+    """Write order, items, jobs and reservations in the caller's transaction; dispatchers wake when it commits.
 
-    A ``flow_run_id`` says that this run, started by hand, will do the work itself: the job counts as sent.
-    Raises ``Conflict`` when ``subject`` has open work.
+    A ``flow_run_id`` says that this run, started by hand, will do the work itself: its job counts as sent.
+    Raises ``Conflict`` (code ``busy``) when a subject has open work, ``BudgetExceeded``.
     """
-    busy = select(OrderItem.id).where(OrderItem.subject == subject, col(OrderItem.status).in_(OPEN))
-    if session.exec(busy).first() is not None:
-        raise Conflict(f"{subject} has unfinished work: wait until it has ended", code="video_busy")
-    order = Order(kind=kind, brief=dict(brief), idempotency_key=idempotency_key)
+    subjects = [job.subject for job in jobs]
+    _require_idle(session, subjects, code=busy)
+    order = Order(
+        brand_id=payer.brand_id, kind=kind, brief=dict(brief), campaign_name=campaign_name[:120], retry_of=retry_of
+    )
     session.add(order)
     session.flush()
-    item = OrderItem(order_id=order.id, kind=kind, subject=subject, brief=dict(brief))
-    session.add(item)
+    numbers: dict[str, int] = {}
+    rows: list[Job] = []
+    items: list[OrderItem] = []
+    amounts: dict[UUID, Amounts] = {}
+    for each in jobs:
+        job = Job(
+            order_id=order.id,
+            brand_id=payer.brand_id,
+            kind=each.kind,
+            subject=each.subject,
+            premium=payer.plan.priority == "premium",
+            max_attempts=max_attempts,
+        )
+        if flow_run_id is not None:
+            job.status, job.attempts, job.dispatches = JobStatus.SENT, 1, 1
+            job.flow_run_id, job.sent_at = flow_run_id, now(session)
+        rows.append(job)
+        for new in each.items:
+            numbers[new.kind] = new.sequence_number or numbers.get(new.kind, 0) + 1
+            item = OrderItem(
+                id=uuid4(),
+                order_id=order.id,
+                job_id=job.id,
+                sequence_number=numbers[new.kind],
+                kind=new.kind,
+                brief=dict(new.brief),
+                text=None if new.text is None else dict(new.text),
+            )
+            items.append(item)
+            amounts[item.id] = new.amounts
+    session.add_all(rows)
     try:
         session.flush()
     except sa.exc.IntegrityError as error:  # the other of two simultaneous requests won
-        raise Conflict(f"{subject} has unfinished work: wait until it has ended", code="video_busy") from error
-    job = Job(item_id=item.id, kind=kind, max_attempts=max_attempts)
-    if flow_run_id is not None:
-        job.status, job.attempts, job.flow_run_id, job.sent_at = JobStatus.SENT, 1, flow_run_id, now(session)
-    session.add(job)
+        raise _busy(subjects, code=busy) from error
+    session.add_all(items)
     session.flush()
+    # Last, for from here on the brand's other orders wait.
+    moment = payer.moment or now(session)
+    quota.reserve(session, brand_id=payer.brand_id, plan=payer.plan, period=period_of(moment), items=amounts)
+    announce(session, order.id, "placed", {"items": len(items)})
     notify(session)
-    return item
+    return PlacedOrder(order, rows, items)
 
 
-def notify(session: Session) -> None:
-    """Wake the dispatchers when the transaction commits. A hint: they poll as well."""
-    session.execute(sa.select(sa.func.pg_notify(CHANNEL, "")))
+def announce(session: Session, order_id: UUID, type_: str, data: Mapping[str, JsonValue]) -> None:
+    """Log what happened to an order, in the transaction that changed it."""
+    events.append(session, f"order:{order_id}", type_, data)
 
 
-def by_idempotency_key(session: Session, key: str) -> OrderItem | None:
-    """The first item of the order that was placed under ``key``."""
-    found = select(OrderItem).join(Order, col(Order.id) == col(OrderItem.order_id))
-    return session.exec(found.where(Order.idempotency_key == key)).first()
+def get_order(session: Session, order_id: UUID, *, lock: bool = False) -> Order:
+    """The order. Raises ``NotFound`` (``order_not_found``)."""
+    found = select(Order).where(Order.id == order_id)
+    order = session.exec(found.with_for_update(key_share=True) if lock else found).first()
+    if order is None:
+        raise NotFound(f"there is no order {order_id}", code="order_not_found")
+    return order
+
+
+def get_job(session: Session, job_id: UUID) -> Job:
+    """The job. Raises ``NotFound`` (``job_not_found``)."""
+    job = session.get(Job, job_id)
+    if job is None:
+        raise NotFound(f"there is no job {job_id}", code="job_not_found")
+    return job
+
+
+def lock_job(session: Session, job_id: UUID) -> Job:
+    """The job, locked against other writers, not against rows that refer to it. Raises ``NotFound``."""
+    found = (
+        select(Job).where(Job.id == job_id).with_for_update(key_share=True).execution_options(populate_existing=True)
+    )
+    job = session.exec(found).first()
+    if job is None:
+        raise NotFound(f"there is no job {job_id}", code="job_not_found")
+    return job
+
+
+def latest_job(session: Session, subject: str) -> Job | None:
+    """The newest job for ``subject``."""
+    found = select(Job).where(Job.subject == subject).order_by(col(Job.created_at).desc())
+    return session.exec(found.limit(1)).first()
+
+
+def items_of(session: Session, job_id: UUID, *, only_open: bool = False) -> Sequence[OrderItem]:
+    """The job's items by number."""
+    found = select(OrderItem).where(OrderItem.job_id == job_id).order_by(col(OrderItem.sequence_number))
+    return session.exec(found.where(col(OrderItem.status).in_(OPEN)) if only_open else found).all()
+
+
+def jobs_of(session: Session, order_id: UUID) -> Sequence[Job]:
+    """The order's jobs, always in one sequence: who locks several of them never waits crosswise."""
+    return session.exec(select(Job).where(Job.order_id == order_id).order_by(col(Job.id))).all()
+
+
+def order_items(session: Session, order_id: UUID) -> Sequence[OrderItem]:
+    """The order's items by kind and number."""
+    found = select(OrderItem).where(OrderItem.order_id == order_id)
+    return session.exec(found.order_by(col(OrderItem.kind), col(OrderItem.sequence_number))).all()
+
+
+def retry_of(session: Session, order_id: UUID) -> Order | None:
+    """The order that was placed to retry this one."""
+    return session.exec(select(Order).where(Order.retry_of == order_id)).first()
 
 
 def get_item(session: Session, item_id: UUID) -> OrderItem:
@@ -83,185 +212,180 @@ def get_item(session: Session, item_id: UUID) -> OrderItem:
     return item
 
 
-def lock_item(session: Session, item_id: UUID) -> OrderItem:
-    """The item, locked against other writers, not against rows that refer to it. Raises ``NotFound``."""
-    found = select(OrderItem).where(OrderItem.id == item_id).with_for_update(key_share=True)
-    item = session.exec(found).first()
-    if item is None:
-        raise NotFound(f"there is no order item {item_id}")
-    return item
-
-
-def latest_item(session: Session, subject: str) -> OrderItem | None:
-    """The newest item for ``subject``."""
-    found = select(OrderItem).where(OrderItem.subject == subject).order_by(col(OrderItem.created_at).desc())
-    return session.exec(found.limit(1)).first()
-
-
-def holder_name() -> str:
-    """This process, recognisable on its host: ``host/pid/start time``."""
-    return f"{socket.gethostname()}/{os.getpid()}/{psutil.Process().create_time():.0f}"
-
-
-def holder_is_dead(holder: str | None) -> bool:
-    """Surely dead: the holder ran on this host and its process is gone. Elsewhere only the lease tells."""
-    if holder is None:
-        return False
-    host, pid, started = holder.rsplit("/", 2)
-    if host != socket.gethostname():
-        return False
-    try:
-        process = psutil.Process(int(pid))
-        # Start times move by a second when the clock is set; process ids do not come back that fast.
-        return abs(process.create_time() - float(started)) > 2 or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
 def claim(
-    session: Session, item_id: UUID, *, flow_run_id: UUID | None, lease_s: float, deadline_s: float, holder: str
+    session: Session, job_id: UUID, *, flow_run_id: UUID | None, lease_s: float, deadline_s: float, holder: str
 ) -> Lease:
-    """Take the item: a new fencing token and a lease of ``lease_s``. The first act of a run.
+    """Take the job: a new fencing token and a lease of ``lease_s``. The first act of a run.
 
-    Raises ``LeaseHeld`` when another run's lease is alive or the item has ended, ``NotFound``.
+    Raises ``LeaseHeld`` when another run's lease is alive or the job has ended, ``NotFound``.
     """
-    item = lock_item(session, item_id)
-    if item.status not in OPEN:
-        raise LeaseHeld(f"item {item_id} has ended ({item.status}): nothing to do")
+    job = lock_job(session, job_id)
+    if job.status not in OPEN_JOBS:
+        raise LeaseHeld(f"job {job_id} has ended ({job.status}): nothing to do")
     moment = now(session)
-    held_until = item.lease_expires_at
-    if held_until is not None and held_until > moment and not holder_is_dead(item.lease_holder):
-        raise LeaseHeld(f"item {item_id} is held by {item.lease_holder} until {held_until:%H:%M:%S}")
-    item.fence += 1
-    item.lease_holder = holder
-    item.lease_expires_at = moment + timedelta(seconds=lease_s)
-    item.deadline_at = moment + timedelta(seconds=deadline_s)
-    item.flow_run_id = flow_run_id
-    item.status = ItemStatus.PROCESSING
-    item.claimed_at = moment
-    item.started_at = item.started_at or moment
-    job = job_of(session, item_id)
-    job.status = JobStatus.RUNNING
+    held_until = job.lease_expires_at
+    if held_until is not None and held_until > moment and not holder_is_dead(job.lease_holder):
+        raise LeaseHeld(f"job {job_id} is held by {job.lease_holder} until {held_until:%H:%M:%S}")
+    if job.status == JobStatus.QUEUED:
+        # Its dispatcher died before it could write the run down: the next one must not ask for the same run again.
+        job.attempts += 1
+        job.dispatches += 1
+    job.fence += 1
+    job.lease_holder = holder
+    job.lease_expires_at = moment + timedelta(seconds=lease_s)
+    job.deadline_at = moment + timedelta(seconds=deadline_s)
     job.flow_run_id = flow_run_id
-    order = session.get_one(Order, item.order_id)
-    order.status = OrderStatus.PROCESSING
+    job.status = JobStatus.RUNNING
+    job.claimed_at = moment
+    job.started_at = job.started_at or moment
     session.flush()
+    session.execute(
+        sa.update(OrderItem)
+        .where(col(OrderItem.job_id) == job_id, col(OrderItem.status) == ItemStatus.PENDING)
+        .values(status=ItemStatus.PROCESSING)
+    )
+    started = session.execute(
+        sa.update(Order)
+        .where(col(Order.id) == job.order_id, col(Order.status) == OrderStatus.PENDING)
+        .values(status=OrderStatus.PROCESSING)
+        .returning(col(Order.id))
+    ).first()
+    if started is not None:
+        announce(session, job.order_id, "started", {})
     return Lease(
-        item_id=item.id, order_id=item.order_id, subject=item.subject, token=item.fence, attempt=max(job.attempts, 1)
+        job_id=job.id,
+        order_id=job.order_id,
+        brand_id=job.brand_id,
+        subject=job.subject,
+        token=job.fence,
+        attempt=max(job.attempts, 1),
     )
 
 
 def guard(session: Session, lease: Lease, *, settle: bool = False) -> None:
-    """Refuse a run that lost its item: raises ``StaleLease``. To be called first in the transaction of each write.
+    """Refuse a run that lost its job: raises ``StaleLease``. To be called first in the transaction of each write.
 
     The row stays share-locked until the transaction's end, so that no other run can claim in between;
-    a transaction that will ``settle`` the item locks it alone from the start, for upgrades deadlock.
+    a transaction that will ``settle`` an item locks it alone from the start, for upgrades deadlock.
     """
     held = (
-        select(OrderItem.id)
-        .where(OrderItem.id == lease.item_id, OrderItem.fence == lease.token)
-        .where(OrderItem.status == ItemStatus.PROCESSING)
+        select(Job.id)
+        .where(Job.id == lease.job_id, Job.fence == lease.token)
+        .where(Job.status == JobStatus.RUNNING)
         .with_for_update(read=not settle, key_share=settle)
     )
     if session.exec(held).first() is None:
-        raise StaleLease(f"attempt {lease.token} no longer holds item {lease.item_id}")
+        raise StaleLease(f"attempt {lease.token} no longer holds job {lease.job_id}")
 
 
 def renew(session: Session, lease: Lease, *, lease_s: float) -> None:
     """Push the lease's end. Raises ``StaleLease``."""
     result = session.execute(
-        sa.update(OrderItem)
-        .where(col(OrderItem.id) == lease.item_id, col(OrderItem.fence) == lease.token)
-        .where(col(OrderItem.status) == ItemStatus.PROCESSING)
+        sa.update(Job)
+        .where(col(Job.id) == lease.job_id, col(Job.fence) == lease.token)
+        .where(col(Job.status) == JobStatus.RUNNING)
         .values(lease_expires_at=sa.func.clock_timestamp() + timedelta(seconds=lease_s))
-        .returning(col(OrderItem.id))
+        .returning(col(Job.id))
     )
     if result.first() is None:
-        raise StaleLease(f"attempt {lease.token} no longer holds item {lease.item_id}")
+        raise StaleLease(f"attempt {lease.token} no longer holds job {lease.job_id}")
+
+
+def complete_item(session: Session, lease: Lease, item_id: UUID) -> None:
+    """Deliver one item: its units are used; its job and its order end with the last one. Raises ``StaleLease``."""
+    guard(session, lease, settle=True)
+    end(session, lock_job(session, lease.job_id), [get_item(session, item_id)], ItemStatus.COMPLETED)
+
+
+def fail_item(session: Session, lease: Lease, item_id: UUID, error: MaquetteError) -> None:
+    """End one item badly, with the reason; its units are refunded. Raises ``StaleLease``."""
+    guard(session, lease, settle=True)
+    end(session, lock_job(session, lease.job_id), [get_item(session, item_id)], ItemStatus.FAILED, error=error)
 
 
 def complete(session: Session, lease: Lease) -> None:
-    """End the item well, and its order with the last one. Raises ``StaleLease``."""
+    """End all that is open of the job well. Raises ``StaleLease``."""
     guard(session, lease, settle=True)
-    end(session, get_item(session, lease.item_id), error=None)
+    end_open(session, lock_job(session, lease.job_id), ItemStatus.COMPLETED)
 
 
-def fail(session: Session, lease: Lease, error: MaquetteError) -> None:
-    """End the item badly, with the reason. Raises ``StaleLease``."""
-    guard(session, lease, settle=True)
-    end(session, get_item(session, lease.item_id), error=error)
+def end_open(session: Session, job: Job, status: ItemStatus, *, error: MaquetteError | None = None) -> None:
+    """End all open items of a job that the caller holds or has locked; a job that has none ends as it is."""
+    end(session, job, items_of(session, job.id, only_open=True), status, error=error)
 
 
-def end(session: Session, item: OrderItem, *, error: MaquetteError | None) -> None:
-    """End an item that the caller holds or has locked."""
-    item.status = ItemStatus.COMPLETED if error is None else ItemStatus.FAILED
-    item.error_code = error.code if error else None
-    item.error_message = str(error) if error else None
-    item.finished_at = now(session)
-    item.lease_expires_at = None
-    job = job_of(session, item.id)
-    job.status = JobStatus.COMPLETED if error is None else JobStatus.FAILED
-    job.last_error = str(error) if error else None
+def end(
+    session: Session,
+    job: Job,
+    items: Sequence[OrderItem],
+    status: ItemStatus,
+    *,
+    error: MaquetteError | None = None,
+) -> None:
+    """End ``items`` of a job that the caller holds or has locked; those that have ended stay as they are."""
+    moment = now(session)
+    ended = [item for item in items if item.status in OPEN]
+    for item in ended:
+        item.status = status
+        item.error_code = error.code if error else None
+        item.error_message = str(error) if error else None
+        item.error_values = {key: str(value) for key, value in error.values.items()} if error else None
+        item.finished_at = moment
     session.flush()
-    _settle_order(session, item.order_id)
+    states = session.exec(select(OrderItem.status).where(OrderItem.job_id == job.id)).all()
+    if not set(states) & set(OPEN):
+        job.status = JobStatus(_summary(states, partial=ItemStatus.COMPLETED))
+        job.lease_expires_at = None
+        job.lease_holder = None
+        job.finished_at = moment
+        job.last_error = str(error) if error else job.last_error
+        job.error_code = error.code if error else None
+        session.flush()
+    for item in ended:
+        (quota.settle if status is ItemStatus.COMPLETED else quota.refund)(session, item.id)
+    summary = None if job.status in OPEN_JOBS else _settle_order(session, job.order_id)
+    for item in ended:
+        announce(session, job.order_id, "item", _told(item))
+    if summary is not None:  # an order's last event, for listeners go when they hear it
+        announce(session, job.order_id, "ended", {"status": str(summary)})
 
 
-def release(session: Session, item: OrderItem, *, reason: str, delay_s: float = 0) -> None:
-    """Give an open item back to the queue; the old token is void at once."""
-    item.fence += 1
-    item.lease_expires_at = None
-    item.lease_holder = None
-    item.flow_run_id = None
-    requeue(session, job_of(session, item.id), reason=reason, delay_s=delay_s)
+def _require_idle(session: Session, subjects: Sequence[str], *, code: str) -> None:
+    busy = select(Job.id).where(col(Job.subject).in_(subjects), col(Job.status).in_(OPEN_JOBS))
+    if session.exec(busy.limit(1)).first() is not None:
+        raise _busy(subjects, code=code)
 
 
-def requeue(session: Session, job: Job, *, reason: str, delay_s: float = 0) -> None:
-    """Let the dispatcher create another run for the job."""
-    job.status = JobStatus.QUEUED
-    job.flow_run_id = None
-    job.last_error = reason
-    job.available_at = now(session) + timedelta(seconds=delay_s)
-    session.flush()
-    notify(session)
+def _busy(subjects: Sequence[str], *, code: str) -> Conflict:
+    return Conflict(f"{', '.join(subjects)} has unfinished work: wait until it has ended", code=code)
 
 
-def job_of(session: Session, item_id: UUID) -> Job:
-    """The item's job."""
-    return session.exec(select(Job).where(Job.item_id == item_id)).one()
-
-
-def next_due(session: Session) -> Job | None:
-    """The oldest due job, locked for this transaction; rows that others hold are passed over."""
-    return session.exec(
-        select(Job)
-        .where(Job.status == JobStatus.QUEUED, col(Job.available_at) <= sa.func.clock_timestamp())
-        .order_by(col(Job.available_at), col(Job.created_at))
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    ).first()
-
-
-def mark_sent(session: Session, job: Job, flow_run_id: UUID) -> None:
-    """Record the flow run that was created for the job's next attempt."""
-    # The clock first: reading it flushes, and a row that is updated twice locks its item as well.
-    job.sent_at = now(session)
-    job.status = JobStatus.SENT
-    job.attempts += 1
-    job.flow_run_id = flow_run_id
-    session.flush()
-
-
-def _settle_order(session: Session, order_id: UUID) -> None:
-    order = session.exec(select(Order).where(Order.id == order_id).with_for_update()).one()
-    states = set(session.exec(select(OrderItem.status).where(OrderItem.order_id == order_id)))
-    if states & set(OPEN):
-        return
-    order.status = (
-        OrderStatus.COMPLETED
-        if states == {ItemStatus.COMPLETED}
-        else OrderStatus.FAILED
-        if states == {ItemStatus.FAILED}
-        else OrderStatus.PARTIAL
-    )
+def _settle_order(session: Session, order_id: UUID) -> OrderStatus | None:
+    """End the order unless some of its items are open; the status that it ended with."""
+    order = session.exec(select(Order).where(Order.id == order_id).with_for_update(key_share=True)).one()
+    states = session.exec(select(OrderItem.status).where(OrderItem.order_id == order_id)).all()
+    if set(states) & set(OPEN):
+        return None
+    order.status = OrderStatus(_summary(states, partial="partial"))
     order.finished_at = now(session)
     session.flush()
+    return OrderStatus(order.status)
+
+
+def _summary(states: Sequence[str], *, partial: str) -> str:
+    """One word for the ends of several items."""
+    found = set(states)
+    if len(found) == 1:
+        return str(found.pop())
+    return partial if ItemStatus.COMPLETED in found else str(ItemStatus.FAILED)
+
+
+def _told(item: OrderItem) -> dict[str, JsonValue]:
+    return {
+        "item_id": str(item.id),
+        "kind": item.kind,
+        "number": item.sequence_number,
+        "status": str(item.status),
+        "error_code": item.error_code,
+        "error_message": item.error_message,
+    }

@@ -17,13 +17,18 @@ class Profile(BaseModel):
 
     provider: str
     model: str
-    kind: str = Field(description="clips or text")
+    kind: str = Field(description="clips, images or text")
     local: bool = Field(False, description="Runs on this machine and is no generative model.")
     seconds: list[int] = Field([], description="Lengths of a clip that can be asked for, ascending.")
     aspect_ratios: list[str] = []
     resolutions: list[str] = []
     native_audio: bool = False
+    inputs: dict[str, str | int] = Field({}, description="Further input that the model is given, as it is sent.")
+    seed_input: str | None = Field(None, description="Name of the model's input for a seed, where it takes one.")
+    reference_input: str | None = Field(None, description="Name of the model's input for reference pictures.")
+    max_references: int = Field(0, ge=0, description="Reference pictures that one request may have.")
     price_micros_per_s: int = Field(0, ge=0)
+    price_micros_per_image: int = Field(0, ge=0)
     price_micros_per_mtok_in: int = Field(0, ge=0)
     price_micros_per_mtok_out: int = Field(0, ge=0)
     charges_failed: bool = Field(False, description="A failed operation is charged as well; a filtered one never is.")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
 from maquette.errors import NotFound, StorageError
@@ -17,13 +18,19 @@ from maquette.storage.port import StoredFile
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)+")
 
 
+# Folders of readable names by what their first part begins with, such as ``carousel_…``; films have the other one.
+_FOLDERS: Final = {"image": "images", "carousel": "carousels"}
+
+
 class LocalStore:
-    """Objects in ``root/assets/ab/<sha256>.ext``, readable names in ``root/videos/…``, work in ``root/tmp``."""
+    """Objects in ``root/assets/ab/<sha256>.ext``, work in ``root/tmp``, readable names in folders by kind.
+
+    The folders are ``root/images/…``, ``root/carousels/…`` and, for all else, ``root/videos/…``.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._objects = root / "assets"
-        self._names = root / "videos"
         self._temporary = root / "tmp"
 
     def temporary(self, suffix: str) -> Path:
@@ -80,7 +87,7 @@ class LocalStore:
             (self._objects / key).unlink(missing_ok=True)
 
     def unpublish(self, folder: str) -> None:
-        with _storage_errors(self._names), suppress(FileNotFoundError):
+        with _storage_errors(self.root), suppress(FileNotFoundError):
             shutil.rmtree(self._name(f"{folder}/x").parent)
 
     def sweep_temporary(self, moment: datetime) -> int:
@@ -95,7 +102,7 @@ class LocalStore:
     def _name(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
             raise StorageError(f"{name!r} is no name for a stored file: use letters, digits, dot, dash, underscore")
-        return self._names / name
+        return self.root / _FOLDERS.get(name.partition("_")[0], "videos") / name
 
 
 @contextmanager

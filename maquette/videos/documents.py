@@ -166,6 +166,7 @@ def listed(session: Session, *, limit: int) -> list[ListedVideo]:
 
 
 def _state(session: Session, video: Video) -> dict[str, Any]:
+    seq = events.last_seq(session, video.id)  # first: what comes meanwhile is told again, never missed
     status = VideoStatus(video.status)
     completed = repository.counts(session, [video.id]).get(video.id, 0)
     return {
@@ -181,5 +182,5 @@ def _state(session: Session, video: Video) -> dict[str, Any]:
         "final_url": f"/videos/{video.id}/film" if video.film_asset_id else None,
         "created_at": video.created_at,
         "updated_at": video.updated_at,
-        "seq": events.last_seq(session, video.id),
+        "seq": seq,
     }

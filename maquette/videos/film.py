@@ -8,7 +8,6 @@ from typing import Any
 from pydantic import BaseModel, JsonValue
 
 from maquette.db.types import now
-from maquette.errors import MaquetteError
 from maquette.journal import service as journal
 from maquette.library import service as library
 from maquette.media.assemble import assemble
@@ -22,8 +21,8 @@ from maquette.videos import repository
 from maquette.videos.models import Video, VideoBlock
 from maquette.videos.production import frame_of, writing
 from maquette.videos.rules import VideoStatus
-from maquette.videos.service import announce, mark_failed
-from maquette.videos.studio import Studio
+from maquette.videos.service import announce
+from maquette.workshop import Workshop
 
 NAMES = {"film": "final.mp4", "poster": "poster.jpg", "contact_sheet": "contact_sheet.png", "preview": "preview.mp4"}
 
@@ -40,12 +39,12 @@ class VideoResult(BaseModel):
     cost_micros: int
 
 
-def assemble_film(studio: Studio, lease: Lease) -> VideoResult:
+def assemble_film(workshop: Workshop, lease: Lease) -> VideoResult:
     """Assemble the clips unless the film of just these clips is there, and settle the order as completed.
 
     Raises ``MediaError`` (``assembly_failed``), ``StorageError``, ``StaleLease``.
     """
-    with writing(studio, lease) as (session, video):
+    with writing(workshop, lease) as (session, video):
         blocks = list(repository.blocks_of(session, video.id))
         clips = [library.get(session, block.clip_asset_id) for block in blocks if block.clip_asset_id]
         film_key = _film_key(video, [clip.sha256 for clip in clips])
@@ -56,14 +55,27 @@ def assemble_film(studio: Studio, lease: Lease) -> VideoResult:
     files: dict[str, StoredFile] = {}
     facts: dict[str, Any] = video.facts or {}
     if not made:
-        paths = [studio.store.path(clip.key) for clip in clips]
+        paths = [workshop.store.path(clip.key) for clip in clips]
         silent = [not clip.provenance["had_audio"] for clip in clips]
-        files, facts = _make(studio, video, blocks, paths, silent=silent)
-    with writing(studio, lease, settle=True) as (session, video):
+        files, facts = _make(workshop, video, blocks, paths, silent=silent)
+    with writing(workshop, lease, settle=True) as (session, video):
         for kind, file in files.items():
             provenance: dict[str, JsonValue] = {"parents": [clip.sha256 for clip in clips], "attempt": lease.attempt}
-            asset = library.add(session, file, subject=video.id, kind=kind, provenance=provenance)
-            studio.store.publish(file.key, f"{video.id}/{NAMES[kind]}")
+            shown = library.Shown()
+            if kind == "film":
+                library.unlist(session, video.id, "film")
+                shown = library.Shown(
+                    brand_id=video.brand_id,
+                    order_id=lease.order_id,
+                    item_id=orders.items_of(session, lease.job_id)[0].id,
+                    listed=True,
+                    title=video.theme,
+                    ratio=video.aspect_ratio,
+                    tags=tags_of(video, lease),
+                    expires_at=library.expiry(now(session), workshop.settings),
+                )
+            asset = library.add(session, file, subject=video.id, kind=kind, provenance=provenance, shown=shown)
+            workshop.store.publish(file.key, f"{video.id}/{NAMES[kind]}")
             if kind == "film":
                 video.film_asset_id, video.film_key, video.facts = asset.id, film_key, facts
         video.status = VideoStatus.COMPLETED
@@ -75,7 +87,7 @@ def assemble_film(studio: Studio, lease: Lease) -> VideoResult:
     return VideoResult(
         video_id=video.id,
         status=VideoStatus.COMPLETED,
-        final_path=str(studio.store.publish(film.key, f"{video.id}/{NAMES['film']}")),
+        final_path=str(workshop.store.publish(film.key, f"{video.id}/{NAMES['film']}")),
         duration_s=facts["duration_s"],
         size_bytes=film.size_bytes,
         loudness_lufs=facts["loudness_lufs"],
@@ -83,11 +95,9 @@ def assemble_film(studio: Studio, lease: Lease) -> VideoResult:
     )
 
 
-def fail_film(studio: Studio, lease: Lease, error: MaquetteError) -> None:
-    """Settle the order as failed, with the reason; finished clips stay. Raises ``StaleLease``."""
-    with writing(studio, lease, settle=True) as (session, video):
-        mark_failed(session, video, error)
-        orders.fail(session, lease, error)
+def tags_of(video: Video, lease: Lease) -> list[str]:
+    """The tags that a media host is given (the seed document's)."""
+    return [f"brand:{video.brand_id}", f"order:{lease.order_id}", "type:video", f"ratio:{video.aspect_ratio}"]
 
 
 def _film_key(video: Video, clips: list[str]) -> str:
@@ -96,10 +106,10 @@ def _film_key(video: Video, clips: list[str]) -> str:
 
 
 def _make(
-    studio: Studio, video: Video, blocks: list[VideoBlock], clips: list[Path], *, silent: list[bool]
+    workshop: Workshop, video: Video, blocks: list[VideoBlock], clips: list[Path], *, silent: list[bool]
 ) -> tuple[dict[str, StoredFile], dict[str, Any]]:
-    frame = frame_of(studio, video)
-    store = studio.store
+    frame = frame_of(workshop, video)
+    store = workshop.store
     film = store.temporary(".mp4")
     durations = [block.duration_s for block in blocks]
     assembly = assemble(clips, film, durations_s=durations, frame=frame, crossfade_s=video.crossfade_s)

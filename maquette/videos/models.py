@@ -74,6 +74,7 @@ class Video(SQLModel, table=True):
     __table_args__ = (sa.Index(None, "created_at", "id"),)
 
     id: str = Column(primary_key=True)
+    brand_id: UUID = Column(foreign_key="brands.id")
     theme: str
     target_duration: int
     actual_duration: int

@@ -7,7 +7,7 @@ blocks in parallel wait for each other and never deadlock.
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -22,10 +22,10 @@ from maquette.errors import (
     MaquetteError,
     MediaError,
     NotFound,
-    ProviderError,
-    QuotaExceeded,
     Transient,
+    is_outage,
 )
+from maquette.journal import operations
 from maquette.journal import service as journal
 from maquette.journal.models import CallState, ProviderCall
 from maquette.library import service as library
@@ -35,7 +35,8 @@ from maquette.media.normalise import normalise
 from maquette.media.probe import probe
 from maquette.orders import service as orders
 from maquette.orders.models import Lease
-from maquette.providers.clips.port import ClipRequest, OperationState, OperationStatus, SpokenWord
+from maquette.orders.policy import JITTER, short_pause_s
+from maquette.providers.clips.port import ClipRequest, OperationStatus, SpokenWord
 from maquette.providers.text.port import ScriptRequest, Written
 from maquette.rehearsal import crash_point
 from maquette.storage.port import StoredFile
@@ -44,7 +45,7 @@ from maquette.videos.models import BlockStatus, Video, VideoBlock
 from maquette.videos.rules import NEUTRAL_VISUAL, VideoStatus, block_durations, retry_delay_s
 from maquette.videos.script import as_script, missing_blocks, parse_script
 from maquette.videos.service import announce, announce_block
-from maquette.videos.studio import Studio
+from maquette.workshop import Workshop
 
 PROGRESS_STEP = 0.05
 
@@ -72,20 +73,20 @@ class Verdict(BaseModel):
 
 
 @contextmanager
-def writing(studio: Studio, lease: Lease, *, settle: bool = False) -> Iterator[tuple[Session, Video]]:
+def writing(workshop: Workshop, lease: Lease, *, settle: bool = False) -> Iterator[tuple[Session, Video]]:
     """A transaction of the lease's holder, with the video locked. Raises ``StaleLease``."""
-    with studio.database.begin() as session:
+    with workshop.database.begin() as session:
         orders.guard(session, lease, settle=settle)
         yield session, repository.get_video(session, lease.subject, lock=True)
 
 
-def write_script(studio: Studio, lease: Lease) -> int:
+def write_script(workshop: Workshop, lease: Lease) -> int:
     """Write and keep the script unless it is there; the number of its blocks.
 
     Asks once more when the answer has too few blocks; what it has then is taken. Raises ``ProviderError``,
     ``InvalidInput`` for words that no font can show.
     """
-    with writing(studio, lease) as (session, video):
+    with writing(workshop, lease) as (session, video):
         there = len(repository.blocks_of(session, video.id))
         if there:
             return there
@@ -97,11 +98,11 @@ def write_script(studio: Studio, lease: Lease) -> int:
         language=video.language,
         seed=video.seed,
     )
-    written = _ask(studio, lease, request, asks=video.asks)
+    written = _ask(workshop, lease, request, asks=video.asks)
     blocks = parse_script(written.text)
     if missing_blocks(blocks, wanted=len(durations)):
         warning = f"Your last answer had {len(blocks)} blocks. Write exactly {len(durations)}."
-        again = _ask(studio, lease, request.model_copy(update={"warning": warning}), asks=video.asks)
+        again = _ask(workshop, lease, request.model_copy(update={"warning": warning}), asks=video.asks)
         if len(parse_script(again.text)) > len(blocks):
             written, blocks = again, parse_script(again.text)
     script = as_script(
@@ -114,8 +115,8 @@ def write_script(studio: Studio, lease: Lease) -> int:
         raw_script=written.text,
     )
     require_drawable(" ".join(block.dialogue for block in script.blocks))
-    document, raw = _keep_text(studio, script.to_json(), ".json"), _keep_text(studio, written.text, ".txt")
-    with writing(studio, lease) as (session, video):
+    document, raw = _keep_text(workshop, script.to_json(), ".json"), _keep_text(workshop, written.text, ".txt")
+    with writing(workshop, lease) as (session, video):
         for block in script.blocks:
             session.add(
                 VideoBlock(
@@ -131,14 +132,14 @@ def write_script(studio: Studio, lease: Lease) -> int:
         video.status = VideoStatus.SCRIPT_GENERATED
         for file, kind, name in ((document, "script", "script_v2.json"), (raw, "raw_script", "script_raw.txt")):
             library.add(session, file, subject=video.id, kind=kind, provenance={"model": written.model})
-            studio.store.publish(file.key, f"{video.id}/{name}")
+            workshop.store.publish(file.key, f"{video.id}/{name}")
         announce(session, video)
     return script.total_blocks
 
 
-def missing_clips(studio: Studio, lease: Lease) -> list[BlockRef]:
+def missing_clips(workshop: Workshop, lease: Lease) -> list[BlockRef]:
     """The blocks whose clip is still to be made, by number."""
-    with writing(studio, lease) as (session, video):
+    with writing(workshop, lease) as (session, video):
         blocks = repository.blocks_of(session, video.id)
         missing = [BlockRef(id=b.id, number=b.number) for b in blocks if b.status != BlockStatus.COMPLETED]
         if missing and video.status != VideoStatus.GENERATING_PARALLEL:
@@ -147,36 +148,37 @@ def missing_clips(studio: Studio, lease: Lease) -> list[BlockRef]:
         return missing
 
 
-def submit_clip(studio: Studio, lease: Lease, block_id: UUID) -> UUID:
+def submit_clip(workshop: Workshop, lease: Lease, block_id: UUID) -> UUID:
     """Order the block's clip at the provider unless it was; the id of its journal call.
 
     Raises the provider's translated error, journalled.
     """
-    with writing(studio, lease) as (session, video):
+    with writing(workshop, lease) as (session, video):
         block = repository.get_block(session, block_id)
-        request = clip_request(studio, video, block)
+        request = clip_request(workshop, video, block)
         if block.status != BlockStatus.GENERATING:
             block.status = BlockStatus.GENERATING
             announce_block(session, block)
     call = journal.submit_once(
-        studio.database,
-        _clip_key(studio, block, request),
-        _ClipSubmitter(studio, request),
-        cost_micros=studio.clips.profile.price_micros_per_s * request.seconds,
+        workshop.database,
+        _clip_key(workshop, lease, block, request),
+        _ClipSubmitter(workshop, request),
+        cost_micros=workshop.clips.profile.price_micros_per_s * request.seconds,
         guard=partial(orders.guard, lease=lease),
+        breaker_base_s=workshop.settings.breaker_base_s,
     )
     return call.id
 
 
-def is_under_way(studio: Studio, lease: Lease, block_id: UUID) -> bool:
+def is_under_way(workshop: Workshop, lease: Lease, block_id: UUID) -> bool:
     """Was the block's clip ordered already, by an attempt that broke off?"""
-    with writing(studio, lease) as (session, video):
+    with writing(workshop, lease) as (session, video):
         block = repository.get_block(session, block_id)
-        call = journal.find_call(session, _clip_key(studio, block, clip_request(studio, video, block)))
+        call = journal.find_call(session, _clip_key(workshop, lease, block, clip_request(workshop, video, block)))
         return call is not None and call.operation_id is not None
 
 
-def clip_request(studio: Studio, video: Video, block: VideoBlock) -> ClipRequest:
+def clip_request(workshop: Workshop, video: Video, block: VideoBlock) -> ClipRequest:
     """What the provider is asked for the block's next try. Equal inputs are equal requests, and paid once."""
     seed = hashlib.sha256(f"{video.seed}/{video.theme}/{block.number}/{block.takes}".encode()).digest()
     return ClipRequest(
@@ -184,7 +186,7 @@ def clip_request(studio: Studio, video: Video, block: VideoBlock) -> ClipRequest
         dialogue="" if block.reworded else block.dialogue,
         number=block.number,
         total=video.total_blocks,
-        seconds=studio.clips.profile.seconds_for(block.duration_s),
+        seconds=workshop.clips.profile.seconds_for(block.duration_s),
         aspect_ratio=video.aspect_ratio,
         language=video.language,
         style=video.style,
@@ -193,68 +195,54 @@ def clip_request(studio: Studio, video: Video, block: VideoBlock) -> ClipRequest
     )
 
 
-def look_at_clip(studio: Studio, lease: Lease, block_id: UUID, call_id: UUID) -> OperationStatus:
-    """One look at the clip's operation; its progress becomes an event.
-
-    Raises what the operation failed with, journalled; ``Transient`` when only the look failed; ``Transient``
-    with code ``operation_timeout`` when the provider takes longer than the settings allow: the operation
-    stays in the journal and is looked at again by a later attempt, never paid twice.
-    """
-    call = _call(studio, call_id)
-    if call.state == CallState.SUCCEEDED:
-        return OperationStatus(state=OperationState.SUCCEEDED, progress=1)
-    operation_id = _operation_of(call)
-    crash_point("while-waiting")
-    try:
-        status = studio.clips.poll(operation_id)
-    except ProviderError as error:
-        if error.values.get("operation_ended"):
-            _record_failure(studio, lease, call_id, error)
-        raise
-    with writing(studio, lease) as (session, _):
+def look_at_clip(workshop: Workshop, lease: Lease, block_id: UUID, call_id: UUID) -> OperationStatus:
+    """One look at the clip's operation; its progress becomes an event. Raises as ``operations.look`` does."""
+    with workshop.database.begin() as session:
+        claimed_at = orders.get_job(session, lease.job_id).claimed_at or now(session)
+    status = operations.look(
+        workshop.database,
+        workshop.clips,
+        operations.call_of(workshop.database, call_id),
+        claimed_at=claimed_at,
+        timeout_s=workshop.settings.clip_timeout_s,
+        guard=partial(orders.guard, lease=lease),
+    )
+    with writing(workshop, lease) as (session, _):
         block = repository.get_block(session, block_id)
         if status.progress >= block.progress + PROGRESS_STEP:
             block.progress = round(status.progress, 2)
             announce_block(session, block)
-        item = orders.get_item(session, lease.item_id)
-        since = max(filter(None, (call.submitted_at, item.claimed_at)))
-        late = now(session) - since > timedelta(seconds=studio.settings.clip_timeout_s)
-    if late and status.state is OperationState.RUNNING:
-        raise Transient(
-            f"operation {operation_id} still runs after {studio.settings.clip_timeout_s:.0f} s: retry waits for it "
-            "again, regenerating the block orders another clip",
-            code="operation_timeout",
-        )
     return status
 
 
-def receive_clip(studio: Studio, lease: Lease, block_id: UUID, call_id: UUID) -> str:
+def receive_clip(workshop: Workshop, lease: Lease, block_id: UUID, call_id: UUID) -> str:
     """Fetch the finished clip, bring it to the film's form, and keep both; the normalised clip's sha256.
 
     Raises ``MediaError`` for a clip that cannot be used (its call is then journalled as failed),
     ``StorageError``, ``ProviderError``.
     """
-    with writing(studio, lease) as (session, video):
+    with writing(workshop, lease) as (session, video):
         block = repository.get_block(session, block_id)
-    call = _call(studio, call_id)
+    call = operations.call_of(workshop.database, call_id)
     try:
-        raw = _fetch(studio, lease, call)
+        raw = _fetch(workshop, lease, call)
         crash_point("after-fetch")
-        made = studio.store.temporary(".mp4")
+        made = workshop.store.temporary(".mp4")
         facts = normalise(
-            studio.store.path(raw.file.key),
+            workshop.store.path(raw.file.key),
             made,
-            frame=frame_of(studio, video),
+            frame=frame_of(workshop, video),
             duration_s=block.duration_s,
             dialogue=block.dialogue,
             words=raw.words,
             on_progress=lambda fraction: crash_point("during-normalising"),
         )
     except MediaError as error:
-        _record_failure(studio, lease, call_id, error)
+        guard = partial(orders.guard, lease=lease)
+        operations.record_failure(workshop.database, workshop.clips, call_id, error, guard=guard)
         raise
-    clip = studio.store.put(made)
-    with writing(studio, lease) as (session, video):
+    clip = workshop.store.put(made)
+    with writing(workshop, lease) as (session, video):
         block = repository.get_block(session, block_id)
         asset = library.add(
             session,
@@ -273,26 +261,29 @@ def receive_clip(studio: Studio, lease: Lease, block_id: UUID, call_id: UUID) ->
         block.clip_asset_id = asset.id
         block.status, block.progress = BlockStatus.COMPLETED, 1
         block.error_code = block.error_message = block.error_values = None
-        studio.store.publish(clip.key, f"{video.id}/block_{block.number}.mp4")
+        workshop.store.publish(clip.key, f"{video.id}/block_{block.number}.mp4")
         announce_block(session, block)
         announce(session, video)
     return clip.sha256
 
 
-def frame_of(studio: Studio, video: Video) -> Frame:
+def frame_of(workshop: Workshop, video: Video) -> Frame:
     """The film's frame; a quarter of its sides in drafts."""
     frame = Frame.of(video.aspect_ratio)
-    return Frame(width=frame.width // 4 // 2 * 2, height=frame.height // 4 // 2 * 2) if studio.settings.draft else frame
+    return (
+        Frame(width=frame.width // 4 // 2 * 2, height=frame.height // 4 // 2 * 2) if workshop.settings.draft else frame
+    )
 
 
-def judge(studio: Studio, lease: Lease, block_id: UUID, error: MaquetteError, *, random: Random) -> Verdict:
+def judge(workshop: Workshop, lease: Lease, block_id: UUID, error: MaquetteError, *, random: Random) -> Verdict:
     """Write down why the block failed and say whether it gets another try, and when.
 
     Three retries at most; a refused block is reworded once; a lost answer, a wrong request or a full disk
-    is not tried again, for it would cost twice or fail alike.
+    is not tried again, for it would cost twice or fail alike. A provider that is out of service for a moment is
+    waited for, which is no try; for longer, the whole job waits.
     """
-    settings = studio.settings
-    with writing(studio, lease) as (session, _video):
+    settings = workshop.settings
+    with writing(workshop, lease) as (session, _video):
         block = repository.get_block(session, block_id)
         retry_in_s: float | None = None
         used = block.tries - block.tries_before + 1
@@ -300,26 +291,28 @@ def judge(studio: Studio, lease: Lease, block_id: UUID, error: MaquetteError, *,
             block.tries += 1
             if not block.reworded:
                 block.reworded, retry_in_s = True, 0.0
-        elif isinstance(error, (Transient, MediaError)) and error.code != "operation_timeout":
+        elif (pause_s := short_pause_s(error)) is not None:
+            retry_in_s = pause_s * (1 + random.uniform(0, JITTER))
+        elif isinstance(error, (Transient, MediaError)) and error.code not in ("operation_timeout", "provider_paused"):
             block.tries += 1
             if used < settings.clip_tries:
                 retry_after_s = error.retry_after_s if isinstance(error, Transient) else None
                 retry_in_s = retry_delay_s(
                     used, base_s=settings.clip_backoff_s, retry_after_s=retry_after_s, random=random
                 )
-        elif isinstance(error, QuotaExceeded):
-            block.tries += 1
         block.progress = 0
         block.status = BlockStatus.PENDING if retry_in_s is not None else BlockStatus.FAILED
         block.error_code, block.error_message = error.code, str(error)
         block.error_values = {key: str(value) for key, value in error.values.items()}
+        if is_outage(error) and retry_in_s is None:
+            block.error_values["outage"] = "yes"
         announce_block(session, block)
         return Verdict(retry_in_s=retry_in_s, reason=f"block {block.number}: {error}")
 
 
-def require_all_clips(studio: Studio, lease: Lease) -> None:
+def require_all_clips(workshop: Workshop, lease: Lease) -> None:
     """Raise the error of the first block that stays failed, for the film to end with."""
-    with writing(studio, lease) as (session, video):
+    with writing(workshop, lease) as (session, video):
         for block in repository.blocks_of(session, video.id):
             if block.status == BlockStatus.FAILED:
                 values = {k: v for k, v in (block.error_values or {}).items() if k not in ("code", "message")}
@@ -328,28 +321,30 @@ def require_all_clips(studio: Studio, lease: Lease) -> None:
                 )
 
 
-def stills_of(studio: Studio, lease: Lease) -> tuple[str, list[Path], list[str]]:
+def stills_of(workshop: Workshop, lease: Lease) -> tuple[str, list[Path], list[str]]:
     """The theme, the normalised clips by number, and their words: what a storyboard shows."""
-    with studio.database.begin() as session:
+    with workshop.database.begin() as session:
         video = repository.get_video(session, lease.subject)
         blocks = [b for b in repository.blocks_of(session, video.id) if b.clip_asset_id]
-        clips = [studio.store.path(library.get(session, b.clip_asset_id).key) for b in blocks if b.clip_asset_id]
+        clips = [workshop.store.path(library.get(session, b.clip_asset_id).key) for b in blocks if b.clip_asset_id]
         return video.theme, clips, [block.dialogue or block.visual for block in blocks]
 
 
-def newest_file(studio: Studio, video_id: str, kind: str) -> Path:
+def newest_file(workshop: Workshop, video_id: str, kind: str) -> Path:
     """The video's newest file of a kind: film, poster, contact_sheet, preview, script. Raises ``NotFound``."""
-    with studio.database.begin() as session:
+    with workshop.database.begin() as session:
         asset = library.newest(session, video_id, kind)
     if asset is None:
         raise NotFound(f"{video_id} has no {kind} yet", code="video_not_ready")
-    return studio.store.path(asset.key)
+    return workshop.store.path(asset.key)
 
 
-def _ask(studio: Studio, lease: Lease, request: ScriptRequest, *, asks: int) -> Written:
-    profile = studio.writer.profile
+def _ask(workshop: Workshop, lease: Lease, request: ScriptRequest, *, asks: int) -> Written:
+    profile = workshop.writer.profile
     key = journal.CallKey(
         account=lease.subject,
+        brand_id=lease.brand_id,
+        order_id=lease.order_id,
         subject=f"video:{lease.subject}",
         step="script",
         provider=profile.provider,
@@ -357,20 +352,23 @@ def _ask(studio: Studio, lease: Lease, request: ScriptRequest, *, asks: int) -> 
         request=request.model_dump(mode="json") | {"asks": asks},
     )
     return journal.answer_once(
-        studio.database,
+        workshop.database,
         key,
-        partial(studio.writer.write_script, request),
+        partial(workshop.writer.write_script, request),
         kind=Written,
         cost_micros=lambda answer: answer.cost_micros,
         free=profile.local,
         guard=partial(orders.guard, lease=lease),
+        breaker_base_s=workshop.settings.breaker_base_s,
     )
 
 
-def _clip_key(studio: Studio, block: VideoBlock, request: ClipRequest) -> journal.CallKey:
-    profile = studio.clips.profile
+def _clip_key(workshop: Workshop, lease: Lease, block: VideoBlock, request: ClipRequest) -> journal.CallKey:
+    profile = workshop.clips.profile
     return journal.CallKey(
         account=block.video_id,
+        brand_id=lease.brand_id,
+        order_id=lease.order_id,
         subject=f"block:{block.id}",
         step="clip",
         provider=profile.provider,
@@ -382,8 +380,8 @@ def _clip_key(studio: Studio, block: VideoBlock, request: ClipRequest) -> journa
 class _ClipSubmitter:
     """The journal's view of the clip provider, for one request."""
 
-    def __init__(self, studio: Studio, request: ClipRequest) -> None:
-        self._studio, self._request = studio, request
+    def __init__(self, workshop: Workshop, request: ClipRequest) -> None:
+        self._studio, self._request = workshop, request
 
     def submit(self, reference: str) -> str:
         return self._studio.clips.submit(self._request, reference=reference)
@@ -392,42 +390,20 @@ class _ClipSubmitter:
         return self._studio.clips.find(reference, since=since)
 
 
-def _call(studio: Studio, call_id: UUID) -> ProviderCall:
-    with studio.database.begin() as session:
-        return journal.get_call(session, call_id)
-
-
-def _operation_of(call: ProviderCall) -> str:
-    if call.operation_id is None:
-        raise Transient(f"call {call.id} has no operation yet")
-    return call.operation_id
-
-
-def _record_failure(studio: Studio, lease: Lease, call_id: UUID, error: MaquetteError) -> None:
-    free = isinstance(error, Filtered) or (isinstance(error, ProviderError) and not studio.clips.profile.charges_failed)
-    journal.record_failure(
-        studio.database,
-        call_id,
-        error,
-        cost_micros=0 if free else None,
-        guard=partial(orders.guard, lease=lease),
-    )
-
-
-def _fetch(studio: Studio, lease: Lease, call: ProviderCall) -> RawClip:
+def _fetch(workshop: Workshop, lease: Lease, call: ProviderCall) -> RawClip:
     """The clip as the provider made it, fetched once. Raises ``MediaError`` when it is no usable video."""
     if call.state == CallState.SUCCEEDED:
         raw = RawClip.model_validate(call.result)
-        if studio.store.exists(raw.file.key):
+        if workshop.store.exists(raw.file.key):
             return raw
-    fetched = studio.clips.fetch(_operation_of(call), studio.store.temporary(".mp4"))
+    fetched = workshop.clips.fetch(operations.operation_of(call), workshop.store.temporary(".mp4"))
     try:
         has_audio = probe(fetched.path).has_audio
     except MediaError:
         fetched.path.unlink(missing_ok=True)
         raise
-    raw = RawClip(file=studio.store.put(fetched.path), words=fetched.words, has_audio=has_audio)
-    with writing(studio, lease) as (session, video):
+    raw = RawClip(file=workshop.store.put(fetched.path), words=fetched.words, has_audio=has_audio)
+    with writing(workshop, lease) as (session, video):
         journal.record_success(session, call.id, raw.model_dump(mode="json"))
         library.add(
             session,
@@ -446,7 +422,7 @@ def _fetch(studio: Studio, lease: Lease, call: ProviderCall) -> RawClip:
     return raw
 
 
-def _keep_text(studio: Studio, text: str, suffix: str) -> StoredFile:
-    made: Path = studio.store.temporary(suffix)
+def _keep_text(workshop: Workshop, text: str, suffix: str) -> StoredFile:
+    made: Path = workshop.store.temporary(suffix)
     made.write_text(text, "utf-8")
-    return studio.store.put(made)
+    return workshop.store.put(made)

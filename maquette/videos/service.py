@@ -1,13 +1,15 @@
 """What can be ordered of a video, and what is read of it. Each call is one transaction."""
 
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
-import sqlalchemy as sa
 from pydantic import BaseModel, JsonValue
 from sqlmodel import Session
 
+from maquette.brands import service as brands
+from maquette.brands.models import Brand
 from maquette.db.engine import Database
 from maquette.db.types import now
 from maquette.errors import Conflict, InvalidInput, MaquetteError, NotFound
@@ -15,7 +17,11 @@ from maquette.events import service as events
 from maquette.library import service as library
 from maquette.media.fonts import require_drawable
 from maquette.orders import service as orders
-from maquette.orders.models import OrderItem
+from maquette.orders.idempotency import once
+from maquette.orders.models import ItemStatus, Job
+from maquette.orders.service import NewItem, NewJob, Payer
+from maquette.quota import rules as quota
+from maquette.quota.rules import Amounts, Plan
 from maquette.settings import Settings
 from maquette.storage.port import Store
 from maquette.videos import repository
@@ -36,6 +42,7 @@ class Placed(BaseModel):
 
     video_id: str
     order_id: UUID
+    job_id: UUID
     item_id: UUID
 
 
@@ -48,64 +55,41 @@ class Videos:
         self.settings = settings
 
     def order(
-        self, brief: VideoBrief, *, idempotency_key: str | None = None, flow_run_id: UUID | None = None
+        self,
+        brief: VideoBrief,
+        *,
+        brand_id: UUID | None = None,
+        idempotency_key: str | None = None,
+        flow_run_id: UUID | None = None,
     ) -> Placed:
         """Order a video. The same ``idempotency_key`` with the same brief answers with the first order.
 
-        Raises ``InvalidInput`` (a theme that no font can show), ``Conflict`` for a used key with another brief.
+        Raises ``InvalidInput`` (a theme that no font can show), ``Conflict`` for a used key with another brief,
+        ``BudgetExceeded``, ``NotFound`` for the brand.
         """
         require_drawable(brief.theme)
         document = brief.model_dump(mode="json")
-        if idempotency_key is not None and (placed := self._replay(idempotency_key, document)):
-            return placed
-        try:
-            with self.database.begin() as session:
-                durations = block_durations(brief.target_duration)
-                video = Video(
-                    **brief.model_dump(),
-                    id=f"video_{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(3)}",
-                    actual_duration=sum(durations),
-                    total_blocks=len(durations),
-                )
-                session.add(video)
-                session.flush()
-                item = orders.place(
-                    session,
-                    kind=KIND,
-                    subject=video.id,
-                    brief=document,
-                    idempotency_key=idempotency_key,
-                    max_attempts=self.settings.job_max_attempts,
-                    flow_run_id=flow_run_id,
-                )
-                announce(session, video)
-                return _placed(item)
-        except sa.exc.IntegrityError:
-            # The other of two simultaneous requests with one key was first.
-            if idempotency_key is None or (placed := self._replay(idempotency_key, document)) is None:
-                raise
-            return placed
+
+        def place() -> Placed:
+            brand = brands.get(session, brand_id)
+            plan = quota.plan(brand.plan)
+            job = new_video(session, brief, brand=brand, plan=plan)
+            return self._place(session, brand, job, document, theme=brief.theme, flow_run_id=flow_run_id)
+
+        with self.database.begin() as session:
+            request = document if brand_id is None else document | {"brand_id": str(brand_id)}
+            return once(session, idempotency_key, request, place, kind=Placed)
 
     def retry(self, video_id: str) -> Placed:
         """Order what a failed video still lacks; finished clips stay. A lost answer is now sent again.
 
-        Raises ``NotFound``, ``Conflict`` (``video_busy``, ``nothing_to_retry``).
+        Raises ``NotFound``, ``Conflict`` (``video_busy``, ``nothing_to_retry``), ``BudgetExceeded``.
         """
         with self.database.begin() as session:
             video = repository.get_video(session, video_id, lock=True)
-            if video.status == VideoStatus.COMPLETED:
-                raise Conflict(f"{video_id} is complete: edit a block to change it", code="nothing_to_retry")
-            video.asks += video.error_code == "outcome_unknown"
-            item = self._reopen(session, video, {"retry": True})
-            for block in repository.blocks_of(session, video_id):
-                if block.status == BlockStatus.COMPLETED:
-                    continue
-                if block.error_code == "outcome_unknown":
-                    block.tries += 1  # the person's consent: the next submission is another call
-                block.tries_before = block.tries
-                _reset(block)
-            announce(session, video)
-            return _placed(item)
+            job = renewed(session, video)
+            brand = brands.get(session, video.brand_id)
+            return self._place(session, brand, job, job.items[0].brief, theme=video.theme)
 
     def edit(self, video_id: str, number: int, change: BlockEdit) -> Placed:
         """Order one block anew; it costs that block and the assembly.
@@ -120,7 +104,9 @@ class Videos:
             block = next((b for b in repository.blocks_of(session, video_id) if b.number == number), None)
             if block is None:
                 raise NotFound(f"{video_id} has no block {number}", code="block_not_found", number=number)
-            item = self._reopen(session, video, {"block": number, **change.model_dump(mode="json")})
+            change_of = {"block": number, **change.model_dump(mode="json")}
+            job = _reopened(video, change_of, reels=0, duration_s=block.duration_s)
+            placed = self._place(session, brands.get(session, video.brand_id), job, change_of, theme=video.theme)
             if change.dialogue is not None:
                 block.dialogue = change.dialogue
             if change.visual is not None:
@@ -131,7 +117,7 @@ class Videos:
             block.tries_before = block.tries
             _reset(block)
             announce(session, video)
-            return _placed(item)
+            return placed
 
     def delete(self, video_id: str) -> None:
         """Remove the video, its files and events; orders and costs stay in the books.
@@ -140,8 +126,8 @@ class Videos:
         """
         with self.database.begin() as session:
             video = repository.get_video(session, video_id, lock=True)
-            item = orders.latest_item(session, video_id)
-            if item is not None and item.status in orders.OPEN:
+            job = orders.latest_job(session, video_id)
+            if job is not None and job.status in orders.OPEN_JOBS:
                 raise Conflict(f"{video_id} is being made: wait until it has ended", code="video_busy")
             session.delete(video)
             session.flush()
@@ -158,8 +144,8 @@ class Videos:
         """The video whole. Raises ``NotFound``."""
         with self.database.begin() as session:
             video = repository.get_video(session, video_id)
-            item = orders.latest_item(session, video_id)
-            run = str(item.flow_run_id) if item and item.flow_run_id else None
+            job = orders.latest_job(session, video_id)
+            run = str(job.flow_run_id) if job and job.flow_run_id else None
             return video_document(session, video, flow_run_id=run)
 
     def list(self, *, limit: int = 100) -> list[ListedVideo]:
@@ -167,23 +153,80 @@ class Videos:
         with self.database.begin() as session:
             return listed(session, limit=limit)
 
-    def _replay(self, key: str, brief: dict[str, object]) -> Placed | None:
-        with self.database.begin() as session:
-            item = orders.by_idempotency_key(session, key)
-            if item is None:
-                return None
-            if item.brief != brief:
-                raise Conflict(
-                    "this idempotency key was used with another request: choose a new one", code="idempotency_key"
-                )
-            return _placed(item)
-
-    def _reopen(self, session: Session, video: Video, brief: dict[str, JsonValue]) -> OrderItem:
-        video.status = VideoStatus.GENERATING_PARALLEL if video.raw_script else VideoStatus.QUEUED
-        video.error_code = video.error_message = video.error_values = None
-        return orders.place(
-            session, kind=KIND, subject=video.id, brief=brief, max_attempts=self.settings.job_max_attempts
+    def _place(
+        self,
+        session: Session,
+        brand: Brand,
+        job: NewJob,
+        brief: Mapping[str, JsonValue],
+        *,
+        theme: str,
+        flow_run_id: UUID | None = None,
+    ) -> Placed:
+        placed = orders.place(
+            session,
+            payer=Payer(brand.id, quota.plan(brand.plan)),
+            kind=KIND,
+            brief=brief,
+            campaign_name=theme,
+            jobs=[job],
+            max_attempts=self.settings.job_max_attempts,
+            flow_run_id=flow_run_id,
+            busy="video_busy",
         )
+        return Placed(
+            video_id=job.subject, order_id=placed.order.id, job_id=placed.jobs[0].id, item_id=placed.items[0].id
+        )
+
+
+def new_video(session: Session, brief: VideoBrief, *, brand: Brand, plan: Plan, woofs: int | None = None) -> NewJob:
+    """Write the video's row; the job that will make it. ``woofs`` other than by length are a pack's.
+
+    Raises ``BudgetExceeded`` (``duration_not_allowed``).
+    """
+    if not plan.allows_s(brief.target_duration):
+        raise quota.duration_refusal(plan, brief.target_duration)
+    durations = block_durations(brief.target_duration)
+    video = Video(
+        **brief.model_dump(),
+        id=f"video_{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(3)}",
+        brand_id=brand.id,
+        actual_duration=sum(durations),
+        total_blocks=len(durations),
+    )
+    session.add(video)
+    session.flush()
+    announce(session, video)
+    amounts = Amounts(reels=1, woofs=quota.calculate_woofs_cost(brief.target_duration) if woofs is None else woofs)
+    document = brief.model_dump(mode="json")
+    return NewJob(kind=KIND, subject=video.id, items=[NewItem(kind=KIND, brief=document, amounts=amounts)])
+
+
+def renewed(session: Session, video: Video) -> NewJob:
+    """The job that makes what a failed video, which the caller has locked, still lacks.
+
+    Raises ``Conflict`` (``nothing_to_retry``).
+    """
+    if video.status == VideoStatus.COMPLETED:
+        raise Conflict(f"{video.id} is complete: edit a block to change it", code="nothing_to_retry")
+    video.asks += video.error_code == "outcome_unknown"
+    job = _reopened(video, {"retry": True}, reels=1, duration_s=video.target_duration)
+    for block in repository.blocks_of(session, video.id):
+        if block.status == BlockStatus.COMPLETED:
+            continue
+        if block.error_code == "outcome_unknown":
+            block.tries += 1  # the person's consent: the next submission is another call
+        block.tries_before = block.tries
+        _reset(block)
+    announce(session, video)
+    return job
+
+
+def _reopened(video: Video, brief: Mapping[str, JsonValue], *, reels: int, duration_s: int) -> NewJob:
+    video.status = VideoStatus.GENERATING_PARALLEL if video.raw_script else VideoStatus.QUEUED
+    video.error_code = video.error_message = video.error_values = None
+    amounts = Amounts(reels=reels, woofs=quota.calculate_woofs_cost(duration_s))
+    return NewJob(kind=KIND, subject=video.id, items=[NewItem(kind=KIND, brief=brief, amounts=amounts)])
 
 
 def announce(session: Session, video: Video) -> None:
@@ -209,11 +252,21 @@ def announce_block(session: Session, block: VideoBlock) -> None:
     events.append(session, block.video_id, "block", data)
 
 
-def fail_item(session: Session, item: OrderItem, error: MaquetteError) -> None:
-    """End a video whose runs cannot go on: for the reconciler, in its transaction."""
-    video = repository.get_video(session, item.subject, lock=True)
+def end_job(session: Session, job: Job, status: ItemStatus, error: MaquetteError) -> None:
+    """End a video's job that the caller has locked, other than well: cancelled, or by the reconciler."""
+    video = repository.get_video(session, job.subject, lock=True)
     mark_failed(session, video, error)
-    orders.end(session, item, error=error)
+    orders.end_open(session, job, status, error=error)
+
+
+def prepare_again(session: Session, job: Job) -> None:
+    """Forget the failures of an attempt that will be followed by another; for a job that the caller has locked."""
+    video = repository.get_video(session, job.subject, lock=True)
+    for block in repository.blocks_of(session, video.id):
+        if block.status == BlockStatus.FAILED:
+            block.tries_before = block.tries
+            _reset(block)
+    announce(session, video)
 
 
 def mark_failed(session: Session, video: Video, error: MaquetteError) -> None:
@@ -222,10 +275,6 @@ def mark_failed(session: Session, video: Video, error: MaquetteError) -> None:
     video.error_code, video.error_message = error.code, str(error)
     video.error_values = {key: str(value) for key, value in error.values.items()}
     announce(session, video)
-
-
-def _placed(item: OrderItem) -> Placed:
-    return Placed(video_id=item.subject, order_id=item.order_id, item_id=item.id)
 
 
 def _reset(block: VideoBlock) -> None:

@@ -10,10 +10,12 @@ from pydantic import SecretStr
 
 from maquette.db.embedded import ensure_database
 from maquette.db.engine import Database
+from maquette.intake.service import Intake
 from maquette.settings import Settings
 from maquette.storage import store_from_settings
 from maquette.videos.service import Videos
 from tests.api.rig import Rig, served
+from tests.api.worker import Worker
 
 
 @pytest.fixture
@@ -55,3 +57,23 @@ def shared(shared_rig: Rig) -> Iterator[httpx.Client]:
         httpx.Client(base_url=address, timeout=10) as client,
     ):
         yield client
+
+
+@pytest.fixture(scope="module")
+def shared_intake(shared_rig: Rig) -> Intake:
+    """Orders on the module's database."""
+    return Intake(shared_rig.database, shared_rig.videos.store, shared_rig.videos.settings)
+
+
+@pytest.fixture(scope="module")
+def worker(shared_intake: Intake) -> Worker:
+    """Makes what was ordered on the module's database."""
+    return Worker(shared_intake)
+
+
+@pytest.fixture
+def brand(shared: httpx.Client) -> str:
+    """The id of a new brand: its month is the test's own."""
+    answer = shared.post("/api/brands", json={"name": "Café Lumière", "plan": "starter"})
+    assert answer.status_code == 201
+    return str(answer.json()["id"])

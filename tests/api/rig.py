@@ -15,11 +15,12 @@ from maquette.db.engine import Database
 from maquette.errors import QuotaExceeded
 from maquette.library import service as library
 from maquette.orders import service as orders
+from maquette.orders.models import ItemStatus
 from maquette.settings import Settings
 from maquette.videos import repository
 from maquette.videos.models import BlockStatus, VideoBlock, VideoBrief
 from maquette.videos.rules import VideoStatus, block_durations
-from maquette.videos.service import Videos, announce, announce_block, fail_item
+from maquette.videos.service import Videos, announce, announce_block, end_job
 
 FILM = b"".join(hashlib.sha256(number.to_bytes(2, "big")).digest() for number in range(4_000))  # 128,000 bytes
 
@@ -97,16 +98,16 @@ class Rig:
             self._keep(session, video_id, "preview", b"preview", ".mp4")
             video.status = VideoStatus.COMPLETED
             announce(session, video)
-            item = orders.latest_item(session, video_id)
-            assert item is not None
-            orders.end(session, item, error=None)
+            job = orders.latest_job(session, video_id)
+            assert job is not None
+            orders.end_open(session, job, ItemStatus.COMPLETED)
 
     def fail(self, video_id: str) -> None:
         """End the order badly."""
         with self.database.begin() as session:
-            item = orders.latest_item(session, video_id)
-            assert item is not None
-            fail_item(session, item, QuotaExceeded("the account is empty"))
+            job = orders.latest_job(session, video_id)
+            assert job is not None
+            end_job(session, job, ItemStatus.FAILED, QuotaExceeded("the account is empty"))
 
     def finished(self, theme: str = "Les risques du sucre") -> str:
         """A completed video's id: six events."""

@@ -13,9 +13,10 @@ def test_an_order_is_accepted_and_not_run(client: httpx.Client) -> None:
     answer = client.post("/videos/create", json=SUGAR | {"a_field_of_an_older_client": [1]})
     assert answer.status_code == 200
     placed = answer.json()
-    assert placed | {"video_id": 0, "order_id": 0, "item_id": 0} == {
+    assert placed | {"video_id": 0, "order_id": 0, "job_id": 0, "item_id": 0} == {
         "video_id": 0,
         "order_id": 0,
+        "job_id": 0,
         "item_id": 0,
         "status": "queued",
         "message": "Commande acceptée : la vidéo est en file d'attente",
@@ -145,7 +146,7 @@ def test_a_retry_takes_a_failed_video_only(client: httpx.Client, rig: Rig) -> No
 def test_nothing_of_a_finished_video_is_retried(client: httpx.Client, rig: Rig) -> None:
     answer = client.post(f"/videos/{rig.finished()}/retry")
     assert answer.status_code == 409
-    assert answer.json() == {"detail": "La vidéo est terminée : rien à relancer", "code": "nothing_to_retry"}
+    assert answer.json() == {"detail": "Rien à relancer : tout est terminé ou déjà relancé", "code": "nothing_to_retry"}
 
 
 def test_one_block_is_edited(client: httpx.Client, rig: Rig) -> None:

@@ -183,9 +183,16 @@ def test_changes_arrive_by_notification_also_after_the_listener_was_cut(
         _receive(socket, 1)
         change_twice(socket)
         with database.begin() as session:
+            cut = session.scalar(sa.text(f"SELECT pid {listener}"))
             assert session.scalar(sa.text(f"SELECT pg_terminate_backend(pid) {listener}")) is True
         rig.move(video_id, VideoStatus.GENERATING_PARALLEL)
         assert _receive(socket, 1)[0]["seq"] == 4
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:  # until somebody listens again
+            with database.begin() as session:
+                if session.scalar(sa.text(f"SELECT pid {listener} AND query LIKE 'LISTEN%' AND pid <> {cut}")):
+                    break
+            time.sleep(0.02)
         change_twice(socket)
 
 

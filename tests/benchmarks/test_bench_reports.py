@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import assembly, demo, orchestration
-from benchmarks.__main__ import BENCHES
+from benchmarks import assembly, demo, intake, library, orchestration, queue, slides
+from benchmarks.__main__ import BENCHES, main
 from benchmarks.meter import Cpu, Meter, children_s, waited_for_s
 from benchmarks.report import Column, Machine, Report, Value, command, machine, run_bench
 from benchmarks.rig import bench_home
@@ -53,6 +53,24 @@ def test_every_bench_is_a_module_with_a_measure_and_says_what_it_measures(name: 
     assert callable(module.measure)
     assert f"``python -m benchmarks.{name}``" in (module.__doc__ or "")
     assert command(name, quick=True) == f"python -m benchmarks.{name} --quick"
+
+
+def test_one_bench_runs_alone_when_it_is_named_and_all_of_them_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run: list[str] = []
+
+    def ended(command: list[str], **how: object) -> subprocess.CompletedProcess[str]:
+        run.append(" ".join(command[2:]))
+        return subprocess.CompletedProcess(command, returncode="benchmarks.demo" in command)
+
+    monkeypatch.setattr(subprocess, "run", ended)
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "intake", "--quick"])
+    assert (main(), run) == (0, ["benchmarks.intake --quick"])
+    run.clear()
+    monkeypatch.setattr(sys, "argv", ["benchmarks"])
+    assert (main(), run) == (1, [f"benchmarks.{name}" for name in BENCHES])
+    assert "failed: demo" in capsys.readouterr().err
 
 
 def test_what_was_not_measured_is_a_dash_and_null() -> None:
@@ -120,6 +138,53 @@ def test_orchestration_compares_ways_of_one_round_and_takes_medians() -> None:
     # Rounds apart: 1.0, 2.0 and 0.5 s above, twice, 1.5 and 1.25 times as long.
     assert (flow["above_ms_per_block"], flow["ratio"]) == (100.0, 1.5)
     assert (flow["cpu_s"], flow["above_cpu_ms_per_block"]) == (1.25, 50.0)
+
+
+def test_the_intake_shows_medians_tails_and_rates_of_both_ways() -> None:
+    ours = intake.Took(ms=[float(each) for each in range(1, 102)], wall_s=2.02, cpu_s=0.202)
+    theirs = intake.Took(ms=[10.0, 20.0, 60.0, 30.0], wall_s=0.4, cpu_s=0.002)
+    case = intake.Case(order="image", clients=8, brands=1)
+    compared = intake.Compared(case=case, intake=ours, bare=theirs, statements=18, bare_statements=8)
+    (row,) = intake.report([compared], MACHINE, quick=False).rows
+    assert (row["order"], row["clients"], row["brands"]) == ("image", 8, 1)
+    assert (row["intake_p50_ms"], row["intake_p99_ms"], row["bare_p50_ms"]) == (51.0, 100.0, 25.0)
+    assert (row["intake_per_s"], row["bare_per_s"], row["per_s_ratio"]) == pytest.approx((50.0, 10.0, 5.0))
+    assert (row["intake_cpu_ms"], row["bare_cpu_ms"], row["p50_ms_ratio"]) == pytest.approx((2.0, 0.5, 51 / 25))
+    assert (row["statements"], row["bare_statements"]) == (18, 8)
+
+
+def test_the_intake_is_tried_with_one_brand_and_with_one_a_client() -> None:
+    found = [(case.clients, case.brands) for case in intake.cases((1, 8)) if case.order == "image"]
+    assert found == [(1, 1), (8, 8), (8, 1)]
+
+
+def test_a_decision_of_the_queue_is_compared_with_the_plain_one() -> None:
+    ms = {"fair": [3.0, 9.0, 6.0], "plain": [1.0, 2.0, 1.5]}
+    length = queue.Length(due=100, decided_ms=ms, sent_ms={"fair": [10.0], "plain": [5.0]})
+    (row,) = queue.report([length], MACHINE, quick=False, ended=0).rows
+    assert (row["due"], row["fair_ms"], row["fair_most_ms"], row["plain_ms"], row["ratio"]) == (100, 6.0, 9.0, 1.5, 4.0)
+    assert (row["fair_sent_ms"], row["plain_sent_ms"]) == (10.0, 5.0)
+
+
+def test_the_far_page_of_the_library_is_compared_with_the_first_and_with_offset() -> None:
+    compared = library.Compared(
+        name="all",
+        far_page=9,
+        first=library.Times(ms=[4.0, 2.0, 9.0], sql_ms=[1.0]),
+        far=library.Times(ms=[6.0], sql_ms=[2.0]),
+        offset=library.Times(ms=[50.0], sql_ms=[40.0]),
+    )
+    (row,) = library.report([compared], MACHINE, quick=False, entries=1).rows
+    assert (row["listing"], row["far_page"], row["first_ms"], row["far_ms"]) == ("all", 9, 4.0, 6.0)
+    assert (row["ratio"], row["sql_ratio"], row["offset_sql_ms"], row["offset_ratio"]) == (1.5, 2.0, 40.0, 20.0)
+
+
+def test_a_slide_is_compared_with_bare_pillow_by_its_cpu() -> None:
+    ours = slides.Times(cpu_ms=[40.0, 60.0, 50.0], wall_ms=[70.0, 45.0, 55.0])
+    compared = slides.Compared(name="hero", ours=ours, theirs=slides.Times(cpu_ms=[20.0], wall_ms=[22.0]))
+    (row,) = slides.report([compared], MACHINE, quick=False).rows
+    assert (row["ours_ms"], row["ours_cpu_ms"], row["ours_least_ms"]) == (55.0, 50.0, 45.0)
+    assert (row["theirs_ms"], row["theirs_cpu_ms"], row["cpu_ratio"]) == (22.0, 20.0, 2.5)
 
 
 def test_the_demo_shows_the_sum_of_its_phases_against_the_whole() -> None:

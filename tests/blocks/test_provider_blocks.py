@@ -12,10 +12,11 @@ from prefect.client.schemas.actions import BlockDocumentUpdate
 from prefect.testing.utilities import prefect_test_harness
 from pydantic import SecretStr, ValidationError
 
-from blocks.providers import BLOCKS, ClipProviderBlock, ScriptWriterBlock, chosen
+from blocks.providers import BLOCKS, ClipProviderBlock, ImageProviderBlock, ScriptWriterBlock, chosen
 from maquette.errors import ConfigurationError
 from maquette.settings import Settings
 
+ProviderBlock = ClipProviderBlock | ImageProviderBlock | ScriptWriterBlock
 SECRET = "r8_do_not_show_this"
 
 
@@ -29,14 +30,28 @@ def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def test_the_local_blocks_build_their_providers_without_keys(plain: Settings) -> None:
     assert ClipProviderBlock().clips(plain).profile.model == "drawn-1"
+    assert ImageProviderBlock().images(plain).profile.model == "painted-1"
     assert ScriptWriterBlock().writer(plain).profile.model == "outline-1"
 
 
 def test_a_block_with_its_credentials_builds_the_real_provider(plain: Settings) -> None:
     clips = ClipProviderBlock(provider="replicate", token=SecretStr(SECRET)).clips(plain)
     assert clips.profile.provider == "replicate"
+    for provider in ("replicate", "gemini"):
+        images = ImageProviderBlock.model_validate({"provider": provider, "token": SECRET}).images(plain)
+        assert images.profile.provider == provider
     writer = ScriptWriterBlock(provider="openai", model="qwen3", base_url="http://127.0.0.1:1/v1").writer(plain)
     assert writer.profile.provider == "openai"
+
+
+def _build(block: ProviderBlock, settings: Settings) -> None:
+    match block:
+        case ClipProviderBlock():
+            block.clips(settings)
+        case ImageProviderBlock():
+            block.images(settings)
+        case ScriptWriterBlock():
+            block.writer(settings)
 
 
 @pytest.mark.parametrize(
@@ -45,14 +60,16 @@ def test_a_block_with_its_credentials_builds_the_real_provider(plain: Settings) 
         (ClipProviderBlock(provider="replicate"), "MAQUETTE_REPLICATE_API_TOKEN.*'Maquette clip provider'"),
         (ClipProviderBlock(provider="veo"), "MAQUETTE_GOOGLE_PROJECT.*'Maquette clip provider'"),
         (ClipProviderBlock(model="unheard-of"), "there are: local/drawn-1.*'Maquette clip provider'"),
+        (ImageProviderBlock(provider="replicate"), "MAQUETTE_REPLICATE_API_TOKEN.*'Maquette image provider'"),
+        (ImageProviderBlock(provider="gemini"), "MAQUETTE_GOOGLE_API_KEY.*'Maquette image provider'"),
         (ScriptWriterBlock(provider="openai"), "MAQUETTE_OPENAI_API_KEY.*'Maquette script writer'"),
     ],
 )
 def test_what_is_missing_is_said_with_the_places_to_fill_it_in(
-    block: ClipProviderBlock | ScriptWriterBlock, field: str, plain: Settings
+    block: ProviderBlock, field: str, plain: Settings
 ) -> None:
     with pytest.raises(ConfigurationError, match=field):
-        block.clips(plain) if isinstance(block, ClipProviderBlock) else block.writer(plain)
+        _build(block, plain)
 
 
 def test_empty_fields_keep_the_settings_and_the_model_goes_with_its_provider(plain: Settings) -> None:
@@ -71,11 +88,25 @@ def test_empty_fields_keep_the_settings_and_the_model_goes_with_its_provider(pla
     assert applied.replicate_api_token == SecretStr("of the settings")
     assert (applied.text_provider, applied.openai_model) == ("openai", "of the settings")
     assert told.clip_provider == "veo"  # a copy
+    images = ImageProviderBlock(provider="gemini", token=SecretStr("of the block")).applied(told)
+    assert (images.image_provider, images.google_api_key) == ("gemini", SecretStr("of the block"))
+    assert images.replicate_api_token == SecretStr("of the settings")
+    assert (images.clip_provider, images.clip_model) == ("veo", "veo-3.1-generate-001")
 
 
-@pytest.mark.parametrize(("provider", "setting"), [("replicate", "replicate_base_url"), ("veo", "google_base_url")])
-def test_an_address_goes_to_the_provider_that_was_chosen(provider: str, setting: str, plain: Settings) -> None:
-    block = ClipProviderBlock.model_validate({"provider": provider, "base_url": "http://127.0.0.1:9"})
+@pytest.mark.parametrize(
+    ("kind", "provider", "setting"),
+    [
+        (ClipProviderBlock, "replicate", "replicate_base_url"),
+        (ClipProviderBlock, "veo", "google_base_url"),
+        (ImageProviderBlock, "replicate", "replicate_base_url"),
+        (ImageProviderBlock, "gemini", "google_base_url"),
+    ],
+)
+def test_an_address_goes_to_the_provider_that_was_chosen(
+    kind: type[ClipProviderBlock | ImageProviderBlock], provider: str, setting: str, plain: Settings
+) -> None:
+    block = kind.model_validate({"provider": provider, "base_url": "http://127.0.0.1:9"})
     applied = block.applied(plain)
     addresses = {name: getattr(applied, name) for name in ("replicate_base_url", "google_base_url")}
     assert {name for name, value in addresses.items() if value} == {setting}
@@ -84,11 +115,14 @@ def test_an_address_goes_to_the_provider_that_was_chosen(provider: str, setting:
 def test_an_unknown_provider_is_refused() -> None:
     with pytest.raises(ValidationError, match="'local', 'replicate' or 'veo'"):
         ClipProviderBlock.model_validate({"provider": "sora"})
+    with pytest.raises(ValidationError, match="'local', 'replicate' or 'gemini'"):
+        ImageProviderBlock.model_validate({"provider": "midjourney"})
 
 
 def test_secrets_do_not_show() -> None:
-    blocks: list[ClipProviderBlock | ScriptWriterBlock] = [
+    blocks: list[ProviderBlock] = [
         ClipProviderBlock(provider="replicate", token=SecretStr(SECRET)),
+        ImageProviderBlock(provider="gemini", token=SecretStr(SECRET)),
         ScriptWriterBlock(provider="openai", api_key=SecretStr(SECRET)),
     ]
     for block in blocks:
@@ -131,11 +165,13 @@ async def test_runs_use_the_documents_named_default_where_the_server_has_them(pl
             await kind.aregister_type_and_schema(client=client)
     assert await chosen(plain) == plain
     await ClipProviderBlock(provider="replicate", token=SecretStr(SECRET)).asave("default")
+    await ImageProviderBlock(provider="gemini", token=SecretStr(SECRET)).asave("default")
     await ScriptWriterBlock(provider="openai", model="qwen3", api_key=SecretStr(SECRET)).asave("other")
     settings = await chosen(plain)
     assert settings.replicate_api_token is not None
     assert settings.replicate_api_token.get_secret_value() == SECRET
-    assert (settings.clip_provider, settings.text_provider) == ("replicate", "local")
+    chosen_providers = settings.clip_provider, settings.image_provider, settings.text_provider
+    assert chosen_providers == ("replicate", "gemini", "local")
     assert (await chosen(plain, name="other")).openai_model == "qwen3"
     async with get_client() as client:
         document = await client.read_block_document_by_name("default", "maquette-clip-provider")

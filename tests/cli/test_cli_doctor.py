@@ -23,7 +23,8 @@ def findings(cli: Cli) -> tuple[int, dict[str, dict[str, str]]]:
 def test_a_good_machine(bare_cli: Cli) -> None:
     code, found = findings(bare_cli)
     assert code == ExitCode.OK
-    needed = ("Python", "packages", "Prefect", "ffmpeg", "PostgreSQL", "flows", "home", "stack", "clips", "scripts")
+    needed = ("Python", "packages", "Prefect", "ffmpeg", "PostgreSQL", "flows", "home", "stack", "clips", "images",
+              "scripts", "slide fonts")  # fmt: skip
     assert {name: found[name]["state"] for name in needed} == dict.fromkeys(needed, "ok")
     assert found["PostgreSQL"]["message"][:2].isdigit()
     assert not Path(os.environ["MAQUETTE_HOME"]).exists()
@@ -32,17 +33,19 @@ def test_a_good_machine(bare_cli: Cli) -> None:
 def test_every_lack_says_how_to_get_it(bare_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAQUETTE_DATABASE_URL", "postgresql://maquette:hunter2@127.0.0.1:1/maquette")
     monkeypatch.setenv("MAQUETTE_CLIP_PROVIDER", "replicate")
+    monkeypatch.setenv("MAQUETTE_IMAGE_PROVIDER", "gemini")
     monkeypatch.setattr(doctor, "PREFECT_FROM", (99,))
     monkeypatch.setattr(doctor, "PREFECT_BELOW", (100,))
     monkeypatch.setattr(doctor, "NEEDED_DISK_BYTES", 10**18)
     code, found = findings(bare_cli)
-    assert code == ExitCode.VIDEO_FAILED
-    for name in ("PostgreSQL", "clips", "Prefect", "disk"):
+    assert code == ExitCode.FAILED
+    for name in ("PostgreSQL", "clips", "images", "Prefect", "disk"):
         assert found[name]["state"] == "missing"
         assert found[name]["fix"]
+    assert "MAQUETTE_GOOGLE_API_KEY" in found["images"]["fix"]
     assert "hunter2" not in json.dumps(found)
     words = bare_cli("doctor").out
-    assert "Missing: Prefect, PostgreSQL, disk, clips." in words
+    assert "Missing: Prefect, PostgreSQL, disk, clips, images." in words
 
 
 def test_a_taken_port_is_a_warning(bare_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +60,7 @@ def test_a_home_that_cannot_be_made(bare_cli: Cli, tmp_path: Path, monkeypatch: 
     (tmp_path / "file").touch()
     monkeypatch.setenv("MAQUETTE_HOME", str(tmp_path / "file" / "home"))
     code, found = findings(bare_cli)
-    assert code == ExitCode.VIDEO_FAILED
+    assert code == ExitCode.FAILED
     assert "MAQUETTE_HOME" in found["home"]["fix"]
 
 

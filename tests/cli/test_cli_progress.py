@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from maquette.cli.progress import LiveProgress, PlainProgress, cell, follow, news, phases, shown
+from maquette.cli.following import follow
+from maquette.cli.progress import LiveProgress, Phase, PlainProgress, State, fitting, shown
+from maquette.cli.video_progress import NAMES, cell, news, phases, view
+from maquette.cli.video_reports import VIDEO
 from maquette.errors import StackError
 from maquette.videos.documents import BlockDocument, VideoDocument
 from maquette.videos.rules import VideoStatus
@@ -58,35 +61,26 @@ def states(shown: VideoDocument) -> str:
 
 def test_phases_follow_the_status() -> None:
     assert [states(each) for each in RUN] == [
-        *["done active waiting waiting"] * 2,
-        *["done done active waiting"] * 5,
-        "done done done active",
-        "done done done done",
+        *["active waiting waiting"] * 2,
+        *["done active waiting"] * 5,
+        "done done active",
+        "done done done",
     ]
 
 
 def test_a_failure_is_shown_at_its_phase() -> None:
     kept = [block(1, "completed", 1), block(2, "failed")]
-    assert states(document(VideoStatus.FAILED)) == "done failed waiting waiting"
-    assert states(document(VideoStatus.FAILED, kept)) == "done done failed waiting"
-    assert states(document(VideoStatus.FAILED, [block(1, "completed", 1)])) == "done done done failed"
-
-
-def test_the_start_counts_what_is_being_started() -> None:
-    before = phases(None, steps=[], started=False)[0]
-    later = phases(None, steps=["database", "Prefect server"], started=False)[0]
-    assert before.fraction == 0
-    assert (later.state, later.note) == ("active", "Prefect server")
-    assert later.fraction is not None
-    assert 0 < later.fraction < 1
+    assert states(document(VideoStatus.FAILED)) == "failed waiting waiting"
+    assert states(document(VideoStatus.FAILED, kept)) == "done failed waiting"
+    assert states(document(VideoStatus.FAILED, [block(1, "completed", 1)])) == "done done failed"
 
 
 def test_the_clips_bar_advances_within_blocks() -> None:
     fractions = [
-        phases(each)[2].fraction or 0 for each in RUN if each.status != VideoStatus.QUEUED and each is not RUN[4]
+        phases(each)[1].fraction or 0 for each in RUN if each.status != VideoStatus.QUEUED and each is not RUN[4]
     ]
     assert fractions == sorted(fractions)
-    assert 0 < (phases(RUN[3])[2].fraction or 0) < 0.34
+    assert 0 < (phases(RUN[3])[1].fraction or 0) < 0.34
     assert fractions[-1] == 1
 
 
@@ -147,11 +141,11 @@ def drawn(shown: VideoDocument | None, *, width: int, ascii_only: bool = False, 
     raw = io.BytesIO()
     out = io.TextIOWrapper(raw, encoding="ascii" if ascii_only else "utf-8")
     console = Console(file=out, force_terminal=True, width=width, no_color=True, legacy_windows=False)
-    live = LiveProgress(console, clock=lambda: 0)
+    live = LiveProgress(console, names=NAMES, clock=lambda: 0)
     for step in steps:
         live.step(step)
     if shown is not None:
-        live.show(shown)
+        live.show(view(shown), [])
     console.print(live)
     out.flush()
     return raw.getvalue().decode(out.encoding)
@@ -182,11 +176,30 @@ def test_bars_are_there_before_the_stack_is() -> None:
     assert "· assembly" in text
 
 
+def test_the_start_counts_what_is_being_started() -> None:
+    bars = [drawn(None, width=80, steps=steps).count("━") for steps in (("a",), ("a", "b"), ("a", "b", "c"))]
+    assert bars == sorted(set(bars))
+    assert "ready" in drawn(RUN[0], width=80)
+
+
+STATES: tuple[State, ...] = ("active", "failed", "waiting", "done")
+
+
+@given(st.lists(st.sampled_from(STATES), min_size=1, max_size=30), st.integers(1, 40))
+def test_where_bars_do_not_fit_those_that_move_are_shown_first(found: list[State], room: int) -> None:
+    phases = [Phase(str(number), state, None) for number, state in enumerate(found)]
+    chosen = fitting(phases, room)
+    assert chosen == [phase for phase in phases if phase in chosen]
+    assert len(chosen) == min(room, len(phases))
+    left = [STATES.index(phase.state) for phase in phases if phase not in chosen]
+    assert max(STATES.index(phase.state) for phase in chosen) <= min(left, default=len(STATES))
+
+
 def test_waiting_ends_with_the_video() -> None:
     documents = iter(RUN[-2:])
     out = io.StringIO()
     with shown(stderr=Console(file=out)) as progress:
-        last = follow(lambda: next(documents), progress, stop=threading.Event(), check=lambda: None)
+        last = follow(lambda: next(documents), VIDEO, progress, stop=threading.Event(), check=lambda: None)
     assert last is RUN[-1]
     assert "\r" not in out.getvalue()
     assert "assembly  done" in out.getvalue()
@@ -201,4 +214,4 @@ def test_waiting_ends_when_nobody_works() -> None:
             return False
 
     with shown(stderr=Console(file=io.StringIO())) as progress, pytest.raises(StackError):
-        follow(lambda: RUN[0], progress, stop=Ticking(), check=gone)
+        follow(lambda: RUN[0], VIDEO, progress, stop=Ticking(), check=gone)

@@ -12,12 +12,13 @@ import psutil
 import pytest
 
 from maquette.cli.opening import Opened, with_free_port
+from maquette.db.engine import Database
 from maquette.errors import StackError
 from maquette.launch.processes import require_free_port, stop_on_signals
 from maquette.launch.stack import running
 from maquette.launch.state import StackState
 from maquette.settings import Settings
-from maquette.videos.service import Videos
+from maquette.storage.port import Store
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -75,22 +76,22 @@ def test_a_taken_prefect_port_gives_way_to_a_free_one(settings: Settings) -> Non
     assert with_free_port(taken) == taken
 
 
-def test_waiting_on_a_stack_that_has_gone_ends(settings: Settings, videos: Videos) -> None:
+def test_waiting_on_a_stack_that_has_gone_ends(settings: Settings, database: Database, store: Store) -> None:
     state = StackState(pid=2**22 + 1, api_url="http://a", prefect_url="http://p", database_url="postgresql:///m")
     with pytest.raises(StackError, match="maquette up"):
-        Opened(videos, state, is_ours=False).require_stack(settings)
-    Opened(videos, state, is_ours=True).require_stack(settings)
+        Opened(database, store, settings, state).require_stack()
+    Opened(database, store, settings, state, is_ours=True).require_stack()
 
 
-def test_the_run_page_is_where_prefect_runs(settings: Settings, videos: Videos) -> None:
+def test_the_run_page_is_where_prefect_runs(settings: Settings, database: Database, store: Store) -> None:
     state = StackState(pid=1, api_url="http://a", prefect_url="http://p:4999", database_url="postgresql:///m")
-    running, ours, none = (Opened(videos, *how) for how in ((state, False), (state, True), (None, False)))
-    assert running.run_url("x", settings) == "http://p:4999/runs/flow-run/x"
-    assert running.run_note(settings) == ""
-    for gone in (ours, none):
-        assert gone.run_url("x", settings) == "http://127.0.0.1:4200/runs/flow-run/x"
-        assert "make up" in gone.run_note(settings)
-    elsewhere = settings.model_copy(update={"prefect_api_url": "http://q/api"})
-    assert none.run_url("x", elsewhere) == "http://q/runs/flow-run/x"
-    assert none.run_note(elsewhere) == ""
-    assert running.run_url(None, settings) is None
+    running = Opened(database, store, settings, state)
+    assert running.run_url("x") == "http://p:4999/runs/flow-run/x"
+    assert running.run_note == ""
+    for gone in (running._replace(is_ours=True), running._replace(stack=None)):
+        assert gone.run_url("x") == "http://127.0.0.1:4200/runs/flow-run/x"
+        assert "make up" in gone.run_note
+    elsewhere = running._replace(stack=None, settings=settings.model_copy(update={"prefect_api_url": "http://q/api"}))
+    assert elsewhere.run_url("x") == "http://q/runs/flow-run/x"
+    assert elsewhere.run_note == ""
+    assert running.run_url(None) is None

@@ -12,7 +12,7 @@ from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 
 from deployments.register import PREFECT_YAML, Deployment, deployments
-from maquette.launch.flow_runs import DEPLOYMENTS
+from maquette.intake.pipelines import PIPELINES
 from maquette.launch.stack import POOL
 from maquette.videos.models import AspectRatio, Language, Style, VideoBrief
 
@@ -49,8 +49,9 @@ def test_its_default_parameters_are_accepted_by_the_flow(deployment: Deployment)
     flow = flow_of(deployment)
     accepted = flow.validate_parameters(deployment.parameters)
     assert accepted.items() >= deployment.parameters.items()
-    with pytest.raises(ParameterTypeError):
-        flow.validate_parameters(dict.fromkeys(form_of(deployment), object()))
+    if form := form_of(deployment):
+        with pytest.raises(ParameterTypeError):
+            flow.validate_parameters(dict.fromkeys(form, object()))
 
 
 @by_name
@@ -64,7 +65,7 @@ def test_every_parameter_has_a_title_a_description_and_limits(deployment: Deploy
                 if "enum" in kind
                 else {"format"}
                 if "format" in kind
-                else {"maxLength"},  # no least length: a run that has an item needs no theme
+                else {"maxLength"},  # no least length: a run that has a job needs no theme
                 "integer": {"minimum", "maximum"},
                 "number": {"minimum", "maximum"},
             }.get(kind["type"], set())
@@ -72,9 +73,10 @@ def test_every_parameter_has_a_title_a_description_and_limits(deployment: Deploy
             assert limits <= told, f"{name}: no {limits - told} in {kind}"
 
 
-@by_name
-def test_the_run_is_told_where_to_take_its_item(deployment: Deployment) -> None:
-    field = form_of(deployment)["item_id"]
+@pytest.mark.parametrize("name", [pipeline.deployment.partition("/")[2] for pipeline in PIPELINES.values()])
+def test_the_run_is_told_where_to_take_its_job(name: str) -> None:
+    (deployment,) = [each for each in ALL if each.name == name]
+    field = form_of(deployment)["job_id"]
     assert field["default"] is None
     assert [kind["format"] for kind in kinds(field)] == ["uuid"]
 
@@ -85,9 +87,9 @@ def test_the_form_of_a_video_offers_what_a_brief_may_hold() -> None:
     offered = {name: tuple(form[name]["enum"]) for name in ("style", "language", "aspect_ratio")}
     assert offered == {name: get_args(kind) for name, kind in CHOICES.items()}
     brief = VideoBrief.model_json_schema()["properties"]
-    assert form.keys() == brief.keys() | {"item_id"}
+    assert form.keys() == brief.keys() | {"brand_id", "job_id"}
     for name, field in brief.items():
-        if name != "theme":  # a run that has an item needs none
+        if name != "theme":  # a run that has a job needs none
             limits = {"default", "minimum", "maximum", "enum", "title"} & field.keys()
             found = dict(form[name])
             found.setdefault("maximum", found.get("exclusiveMaximum", 0) - 1)
@@ -106,7 +108,8 @@ def test_the_form_of_a_video_offers_what_a_brief_may_hold() -> None:
         {"crossfade_s": 1.1},
         {"seed": -1},
         {"seed": 2**31},
-        {"item_id": "no id"},
+        {"job_id": "no id"},
+        {"brand_id": "no id"},
     ],
     ids=str,
 )
@@ -134,7 +137,7 @@ def test_our_registration_deploys_the_same() -> None:
 
 def test_the_names_that_the_dispatcher_uses_are_deployed() -> None:
     names = {f"{flow_of(each).name}/{each.name}" for each in ALL}
-    assert set(DEPLOYMENTS.values()) <= names
+    assert {pipeline.deployment for pipeline in PIPELINES.values()} <= names
     assert {each.work_pool.name for each in ALL} == {POOL}
 
 

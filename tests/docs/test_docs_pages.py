@@ -46,9 +46,9 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_path_of_the_code_is_there(page: Path) -> None:
     # What a run makes is not part of a checkout.
-    home = ("MAQUETTE_HOME/", "assets/", "videos/", "tmp/", "logs/", "postgres/", "prefect/", "provider-local/")
+    home = ("MAQUETTE_HOME/", "assets/", "videos/", "images/", "carousels/", "tmp/", "logs/", "postgres/", "prefect/")
     for path in _PATH.findall(page.read_text("utf-8")):
-        assert path.startswith((*home, ".venv")) or (ROOT / path).exists(), f"{name_of(page)}: {path}"
+        assert path.startswith((*home, "provider-", ".venv")) or (ROOT / path).exists(), f"{name_of(page)}: {path}"
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "requirements.lock", *ROOT.glob("*/requirements.lock")], ids=name_of)

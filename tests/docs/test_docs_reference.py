@@ -104,7 +104,7 @@ def test_every_call_has_a_heading_and_an_example() -> None:
     api = create_app(Settings(), Database("postgresql://nobody@127.0.0.1:1/nowhere"))
     calls = {f"{method.upper()} {path}" for path, methods in api.openapi()["paths"].items() for method in methods}
     told = {name for name in headings("api.md") if re.match(r"(GET|POST|PATCH|PUT|DELETE|WS) ", name)}
-    assert told == calls | {"WS /ws/video/{video_id}"}
+    assert told == calls | {"WS /ws/video/{video_id}", "WS /ws/orders/{order_id}"}
     sections = re.split(r"^### ", page("api.md"), flags=re.MULTILINE)[1:]
     without = {section.partition("\n")[0] for section in sections if "```" not in section}
     assert without == {"GET /"}
@@ -142,13 +142,16 @@ def test_every_crash_point_is_told() -> None:
 
 def test_the_catalogue_is_the_catalogue() -> None:
     table = page("providers.md").partition("## Catalogue\n")[2].partition("\n## ")[0]
-    told = re.findall(r"^\| (clips|text) \| `([^`]+)` \| `([^`]+)` \| ([^|]*)\| ([^|]*) \|$", table, re.MULTILINE)
+    row = r"^\| (clips|images|text) \| `([^`]+)` \| `([^`]+)` \| ([^|]*)\| ([^|]*) \|$"
+    told = re.findall(row, table, re.MULTILINE)
     assert len(told) == len(catalogue())
-    assert {row[:3] for row in told} == {(each.kind, each.provider, each.model) for each in catalogue()}
-    prices = {row[2]: row[4] for row in told}
+    assert {cells[:3] for cells in told} == {(each.kind, each.provider, each.model) for each in catalogue()}
+    prices = {cells[2]: cells[4] for cells in told}
     for each in catalogue():
         if each.price_micros_per_s:
             assert prices[each.model] == f"${each.price_micros_per_s / 1_000_000:.2f} a second"
+        elif each.price_micros_per_image:
+            assert prices[each.model] == f"${each.price_micros_per_image / 1_000_000:.3f} an image"
         elif each.price_micros_per_mtok_in:
             price_in, price_out = each.price_micros_per_mtok_in / 1_000_000, each.price_micros_per_mtok_out / 1_000_000
             assert prices[each.model].startswith(f"${price_in:.2f} in, ${price_out:.2f} out")

@@ -58,6 +58,10 @@ class Up:
     def status(self, video_id: str) -> str:
         return str(httpx.get(f"{self.url}/videos/{video_id}/status").json()["status"])
 
+    def order(self, order_id: str) -> dict[str, object]:
+        found: dict[str, object] = httpx.get(f"{self.url}/api/orders/{order_id}").json()
+        return found
+
     def everything(self, process: subprocess.Popen[bytes]) -> list[psutil.Process]:
         """The stack, all that it started, and its PostgreSQL."""
         root = psutil.Process(process.pid)
@@ -66,11 +70,22 @@ class Up:
         return [root, *root.children(recursive=True), database, *database.children(recursive=True)]
 
 
+def kill(processes: list[psutil.Process]) -> None:
+    for each in processes:
+        os.kill(each.pid, signal.SIGKILL)
+    psutil.wait_procs(processes, timeout=10)
+
+
 def test_a_killed_stack_goes_on_where_it_was(subtests: pytest.Subtests) -> None:
     with TemporaryDirectory(prefix="maquette-up-") as folder:
         up = Up(Path(folder))
-        with up.running(MAQUETTE_CRASH_AT="while-waiting") as process:
+        with up.running(MAQUETTE_CRASH_AT="after-dispatch") as process:
             ordered = httpx.post(f"{up.url}/videos/create", json={"theme": "Les chats", "target_duration": 15}).json()
+            asked = {"format": "carousel", "count": 3, "topic": "Les chats"}
+            carousel = httpx.post(f"{up.url}/api/generate-media", json=asked).json()
+            until((up.settings.home / "rehearsal" / "after-dispatch").exists, what="a run that is not written down")
+            kill(up.everything(process))
+        with up.running(MAQUETTE_CRASH_AT="while-waiting") as process:
             until((up.settings.home / "rehearsal" / "while-waiting").exists, what="the crash point")
             with subtests.test("a second up on one home is a clear error"):
                 second = subprocess.run(
@@ -78,16 +93,16 @@ def test_a_killed_stack_goes_on_where_it_was(subtests: pytest.Subtests) -> None:
                 )
                 assert second.returncode == 3
                 assert "already runs" in second.stderr
-            killed = up.everything(process)
-            for each in killed:
-                os.kill(each.pid, signal.SIGKILL)
-            psutil.wait_procs(killed, timeout=10)
+            kill(up.everything(process))
         with up.running() as process:
             started = time.monotonic()
             until(lambda: up.status(ordered["video_id"]) == "completed", what=ordered["video_id"])
             assert time.monotonic() - started < 60  # the promise, not a measure: see docs/benchmarks.md
             log = (up.settings.home / "provider-local" / "submissions.jsonl").read_text().splitlines()
             assert sorted(json.loads(line)["number"] for line in log) == [1, 2]
+            until(lambda: up.order(carousel["orderId"])["status"] == "completed", what="the carousel")
+            log = (up.settings.home / "provider-local-images" / "submissions.jsonl").read_text().splitlines()
+            assert sorted(json.loads(line)["number"] for line in log) == [1, 2, 3]
             running = up.everything(process)
             process.send_signal(signal.SIGTERM)
             with subtests.test("SIGTERM ends it and leaves nothing running"):

@@ -1,70 +1,32 @@
 """The flow in a real Prefect engine, against a provider that fails, refuses, stalls and loses answers."""
 
-import gc
 import json
-import warnings
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-from prefect.testing.utilities import prefect_test_harness
 
 from flows.video import make_video
 from maquette.db.engine import Database
 from maquette.errors import MaquetteError
 from maquette.journal import service as journal
 from maquette.orders import service as orders
-from maquette.settings import Settings, get_settings
-from maquette.storage import store_from_settings
+from maquette.settings import Settings
 from maquette.videos import production
 from maquette.videos.documents import VideoDocument
 from maquette.videos.models import BlockEdit, VideoBrief
 from maquette.videos.script import Script
 from maquette.videos.service import Placed, Videos
-from maquette.videos.studio import close_studio
-from tests.rehearsing import PRICE, environment_of
+from tests.rehearsing import PRICE, Rehearse
 
 # Prefect's engine and its test server leave sockets to the garbage collector.
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 BRIEF = VideoBrief(theme="Les risques du sucre", target_duration=15)
-Rehearse = Callable[..., Videos]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _prefect() -> Iterator[None]:
-    with prefect_test_harness():
-        yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        gc.collect()
-
-
-@pytest.fixture
-def rehearse(settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rehearse]:
-    """Set this process up as a worker's, with the given settings."""
-
-    def set_up(**changes: object) -> Videos:
-        told = {"draft": True, "local_price_micros_per_s": PRICE, **changes}
-        own = settings.model_copy(update=told)
-        for name, value in environment_of(settings).items():
-            monkeypatch.setenv(name, value)
-        for field, change in told.items():
-            monkeypatch.setenv(f"MAQUETTE_{field.upper()}", change if isinstance(change, str) else json.dumps(change))
-        assert own.database_url is not None
-        monkeypatch.setenv("MAQUETTE_DATABASE_URL", own.database_url.get_secret_value())
-        monkeypatch.setenv("MAQUETTE_HOME", str(own.home))
-        get_settings.cache_clear()
-        return Videos(database, store_from_settings(own), own)
-
-    yield set_up
-    close_studio()
-    get_settings.cache_clear()
 
 
 async def run(videos: Videos, placed: Placed) -> VideoDocument:
     """The video after one run of the flow, failed or not."""
-    state = await make_video(item_id=placed.item_id, return_state=True)
+    state = await make_video(job_id=placed.job_id, return_state=True)
     video = videos.get(placed.video_id)
     assert state.is_completed() == (video.status == "completed")
     return video
@@ -167,7 +129,7 @@ async def test_an_edit_makes_one_block_and_the_film_anew(rehearse: Rehearse, set
     assert [number for number, _, _ in paid(settings)] == [1, 1, 2]
 
 
-async def test_a_run_without_an_item_takes_its_brief_through_intake(rehearse: Rehearse, database: Database) -> None:
+async def test_a_run_without_a_job_takes_its_brief_through_intake(rehearse: Rehearse, database: Database) -> None:
     videos = rehearse()
     result = await make_video(theme="Coffee in 1900", target_duration=8, language="en")
     assert not isinstance(result, UUID)
@@ -188,10 +150,10 @@ async def test_an_error_that_nobody_foresaw_gives_the_work_back_to_the_queue(
     placed = videos.order(BRIEF)
     with monkeypatch.context() as broken:
         broken.setattr(production, "write_script", _break)
-        state = await make_video(item_id=placed.item_id, return_state=True)
+        state = await make_video(job_id=placed.job_id, return_state=True)
     assert state.is_failed()
     with database.begin() as session:
-        job = orders.job_of(session, placed.item_id)
+        job = orders.get_job(session, placed.job_id)
         assert (job.status, job.last_error) == ("queued", "RuntimeError: a defect")
     assert videos.get(placed.video_id).status == "queued"
     assert (await run(videos, placed)).status == "completed"
@@ -206,12 +168,12 @@ async def test_a_missing_key_ends_the_video_with_what_to_set(
     assert "MAQUETTE_REPLICATE_API_TOKEN" in caplog.text
 
 
-async def test_a_second_run_of_an_ended_item_is_refused_without_harm(rehearse: Rehearse, settings: Settings) -> None:
+async def test_a_second_run_of_an_ended_job_is_refused_without_harm(rehearse: Rehearse, settings: Settings) -> None:
     videos = rehearse()
     placed = videos.order(BRIEF)
     await run(videos, placed)
     before = paid(settings)
-    state = await make_video(item_id=placed.item_id, return_state=True)
+    state = await make_video(job_id=placed.job_id, return_state=True)
     assert state.is_cancelled()
     assert paid(settings) == before
 

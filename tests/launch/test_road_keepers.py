@@ -4,7 +4,6 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -12,47 +11,16 @@ import pytest
 from maquette.db.engine import Database
 from maquette.errors import StackError
 from maquette.launch.dispatcher import Dispatcher
-from maquette.launch.flow_runs import DeploymentMissing, RunState
+from maquette.launch.flow_runs import RunState
 from maquette.launch.reconciler import Reconciler
 from maquette.orders import service as orders
-from maquette.orders.models import ItemStatus, JobStatus, Lease, OrderItem
+from maquette.orders.holder import holder_name
+from maquette.orders.models import ItemStatus, Job, JobStatus, Lease
 from maquette.settings import Settings
 from maquette.storage.port import Store
 from maquette.videos.models import VideoBrief
 from maquette.videos.service import Placed, Videos
-
-
-class Prefect:
-    """Stands in for the Prefect server: runs by idempotency key, states by hand."""
-
-    def __init__(self) -> None:
-        self.runs: dict[str, UUID] = {}
-        self.states: dict[UUID, RunState] = {}
-        self.crashed: list[UUID] = []
-        self.down = False
-        self.registered = True
-        self.lock = threading.Lock()
-
-    def create(self, item: OrderItem, *, attempt: int) -> UUID:
-        self._answer()
-        if not self.registered:
-            raise DeploymentMissing("not registered")
-        with self.lock:
-            run_id = self.runs.setdefault(f"{item.id}:{attempt}", uuid4())
-            self.states.setdefault(run_id, RunState.SCHEDULED)
-        return run_id
-
-    def state(self, run_id: UUID) -> RunState:
-        self._answer()
-        return self.states.get(run_id, RunState.MISSING)
-
-    def crash(self, run_id: UUID, *, reason: str) -> None:
-        self._answer()
-        self.crashed.append(run_id)
-
-    def _answer(self) -> None:
-        if self.down:
-            raise StackError("Prefect does not answer")
+from tests.launch.prefect import Prefect
 
 
 @pytest.fixture
@@ -61,13 +29,20 @@ def prefect() -> Prefect:
 
 
 @pytest.fixture
-def dispatcher(database: Database, prefect: Prefect) -> Dispatcher:
-    return Dispatcher(database, prefect, poll_s=0.05)
+def eager(settings: Settings) -> Settings:
+    """Keepers that wait for nothing."""
+    return settings.model_copy(
+        update={"dispatch_grace_s": 1e-6, "reconcile_s": 0.05, "dispatch_poll_s": 0.05, "retry_base_s": 0}
+    )
 
 
 @pytest.fixture
-def reconciler(database: Database, prefect: Prefect, store: Store, settings: Settings) -> Reconciler:
-    eager = settings.model_copy(update={"dispatch_grace_s": 1e-6, "reconcile_s": 0.05})
+def dispatcher(database: Database, prefect: Prefect, eager: Settings) -> Dispatcher:
+    return Dispatcher(database, prefect, eager)
+
+
+@pytest.fixture
+def reconciler(database: Database, prefect: Prefect, store: Store, eager: Settings) -> Reconciler:
     return Reconciler(database, prefect, store, eager)
 
 
@@ -76,24 +51,38 @@ def placed(videos: Videos) -> Placed:
     return videos.order(VideoBrief(theme="Le sucre", target_duration=8))
 
 
-def job_status(database: Database, placed: Placed) -> str:
+def job_of(database: Database, placed: Placed) -> Job:
     with database.begin() as session:
-        return orders.job_of(session, placed.item_id).status
+        return orders.get_job(session, placed.job_id)
+
+
+def job_status(database: Database, placed: Placed) -> str:
+    return job_of(database, placed).status
 
 
 def claimed(database: Database, placed: Placed, *, lease_s: float = 60, deadline_s: float = 60, holder: str) -> Lease:
     with database.begin() as session:
-        run_id = orders.job_of(session, placed.item_id).flow_run_id
+        run_id = orders.get_job(session, placed.job_id).flow_run_id
         return orders.claim(
-            session, placed.item_id, flow_run_id=run_id, lease_s=lease_s, deadline_s=deadline_s, holder=holder
+            session, placed.job_id, flow_run_id=run_id, lease_s=lease_s, deadline_s=deadline_s, holder=holder
         )
 
 
-def test_many_dispatchers_send_each_job_once(database: Database, videos: Videos, prefect: Prefect) -> None:
+def repaired(reconciler: Reconciler) -> int:
+    """How many jobs one pass gave back to the queue or ended."""
+    repairs = reconciler.reconcile()
+    assert len(repairs.details) == repairs.retried + repairs.failed + repairs.reservations
+    return repairs.retried + repairs.failed
+
+
+def test_many_dispatchers_send_each_job_once(
+    database: Database, videos: Videos, prefect: Prefect, eager: Settings
+) -> None:
+    wide = eager.model_copy(update={"dispatch_window": 12})
     for number in range(12):
         videos.order(VideoBrief(theme=f"Thème {number}", target_duration=8))
     with ThreadPoolExecutor(4) as pool:
-        sent = list(pool.map(lambda _: Dispatcher(database, prefect, poll_s=1).dispatch_due(), range(4)))
+        sent = list(pool.map(lambda _: Dispatcher(database, prefect, wide).dispatch_due(), range(4)))
     assert sum(sent) == len(prefect.runs) == 12
 
 
@@ -101,7 +90,8 @@ def test_killed_between_creation_and_commit_the_same_run_is_found(
     database: Database, placed: Placed, prefect: Prefect, dispatcher: Dispatcher
 ) -> None:
     with database.begin() as session:
-        first = prefect.create(orders.get_item(session, placed.item_id), attempt=1)  # and then the process died
+        # And then the process died.
+        first = prefect.create(orders.get_job(session, placed.job_id), dispatch=1, premium=True)
     assert dispatcher.dispatch_due() == 1
     assert list(prefect.runs.values()) == [first]
 
@@ -117,22 +107,25 @@ def test_prefect_being_down_delays_and_loses_nothing(
     assert dispatcher.dispatch_due() == 1
 
 
-def test_a_forgotten_deployment_is_registered_again(database: Database, placed: Placed, prefect: Prefect) -> None:
+def test_a_forgotten_deployment_is_registered_again(
+    database: Database, placed: Placed, prefect: Prefect, eager: Settings
+) -> None:
     prefect.registered = False
 
     def register() -> None:
         prefect.registered = True
 
-    with running(Dispatcher(database, prefect, poll_s=0.05, register=register)):
+    with running(Dispatcher(database, prefect, eager, register=register)):
         _until(lambda: job_status(database, placed) == JobStatus.SENT)
 
 
 def test_a_notification_wakes_the_dispatcher_long_before_its_poll(
-    database: Database, videos: Videos, prefect: Prefect
+    database: Database, videos: Videos, prefect: Prefect, settings: Settings
 ) -> None:
+    patient = settings.model_copy(update={"dispatch_poll_s": 3600})
     listening = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"
     with (
-        running(Dispatcher(database, prefect, poll_s=3600)),
+        running(Dispatcher(database, prefect, patient)),
         psycopg.connect(database.libpq_url, autocommit=True) as connection,
     ):
         _until(lambda: connection.execute(listening).fetchone() == (1,))
@@ -182,9 +175,9 @@ def test_a_sent_run_that_never_claimed_is_sent_again(
 ) -> None:
     dispatcher.dispatch_due()
     run_id = next(iter(prefect.states))
-    assert reconciler.reconcile() == 0  # it only waits for a worker
+    assert repaired(reconciler) == 0  # it only waits for a worker
     prefect.states[run_id] = state
-    assert reconciler.reconcile() == 1
+    assert repaired(reconciler) == 1
     assert job_status(database, placed) == JobStatus.QUEUED
     assert dispatcher.dispatch_due() == 1
     assert len(prefect.runs) == 2
@@ -195,9 +188,9 @@ def test_an_expired_lease_is_taken_back_even_while_prefect_is_down(
 ) -> None:
     dispatcher.dispatch_due()
     claimed(database, placed, lease_s=0.001, holder="elsewhere/1/1")
-    prefect.states = dict.fromkeys(prefect.states, RunState.RUNNING)
+    prefect.all_are(RunState.RUNNING)
     prefect.down = True
-    assert reconciler.reconcile() == 1
+    assert repaired(reconciler) == 1
     assert job_status(database, placed) == JobStatus.QUEUED
 
 
@@ -205,13 +198,13 @@ def test_a_live_lease_is_left_alone_and_a_dead_holder_is_not(
     database: Database, placed: Placed, prefect: Prefect, dispatcher: Dispatcher, reconciler: Reconciler
 ) -> None:
     dispatcher.dispatch_due()
-    prefect.states = dict.fromkeys(prefect.states, RunState.RUNNING)
-    claimed(database, placed, holder=orders.holder_name())
-    assert reconciler.reconcile() == 0
-    host, pid, _ = orders.holder_name().rsplit("/", 2)
+    prefect.all_are(RunState.RUNNING)
+    claimed(database, placed, holder=holder_name())
+    assert repaired(reconciler) == 0
+    host, pid, _ = holder_name().rsplit("/", 2)
     with database.begin() as session:
-        orders.get_item(session, placed.item_id).lease_holder = f"{host}/{pid}/0"
-    assert reconciler.reconcile() == 1
+        orders.get_job(session, placed.job_id).lease_holder = f"{host}/{pid}/0"
+    assert repaired(reconciler) == 1
     assert prefect.crashed == list(prefect.states)  # the run's page tells the truth
 
 
@@ -220,8 +213,8 @@ def test_a_run_that_ended_with_its_item_open_is_taken_back_before_the_lease_ends
 ) -> None:
     dispatcher.dispatch_due()
     claimed(database, placed, holder="elsewhere/1/1")
-    prefect.states = dict.fromkeys(prefect.states, RunState.ENDED)
-    assert reconciler.reconcile() == 1
+    prefect.all_are(RunState.ENDED)
+    assert repaired(reconciler) == 1
     assert job_status(database, placed) == JobStatus.QUEUED
 
 
@@ -230,8 +223,8 @@ def test_a_cancelled_run_ends_its_video(
 ) -> None:
     dispatcher.dispatch_due()
     claimed(database, placed, holder="elsewhere/1/1")
-    prefect.states = dict.fromkeys(prefect.states, RunState.CANCELLED)
-    assert reconciler.reconcile() == 1
+    prefect.all_are(RunState.CANCELLED)
+    assert repaired(reconciler) == 1
     video = videos.get(placed.video_id)
     assert (video.status, video.error_code) == ("failed", "cancelled")
     assert video.error_message == "La génération a été annulée."
@@ -241,21 +234,21 @@ def test_a_deadline_is_not_a_lease(
     videos: Videos, database: Database, placed: Placed, prefect: Prefect, dispatcher: Dispatcher, reconciler: Reconciler
 ) -> None:
     dispatcher.dispatch_due()
-    prefect.states = dict.fromkeys(prefect.states, RunState.RUNNING)
-    lease = claimed(database, placed, lease_s=60, deadline_s=0.001, holder=orders.holder_name())
-    assert reconciler.reconcile() == 1
+    prefect.all_are(RunState.RUNNING)
+    lease = claimed(database, placed, lease_s=60, deadline_s=0.001, holder=holder_name())
+    assert repaired(reconciler) == 1
     assert videos.get(placed.video_id).error_code == "operation_timeout"
     with database.begin() as session:
-        assert orders.get_item(session, lease.item_id).status == ItemStatus.FAILED
+        assert orders.items_of(session, lease.job_id)[0].status == ItemStatus.FAILED
 
 
 def test_a_job_that_breaks_off_too_often_fails_with_the_reason(
     videos: Videos, database: Database, placed: Placed, prefect: Prefect, dispatcher: Dispatcher, reconciler: Reconciler
 ) -> None:
-    for _ in range(5):
+    for _ in range(videos.settings.job_max_attempts):
         assert dispatcher.dispatch_due() == 1
         claimed(database, placed, lease_s=0.001, holder="elsewhere/1/1")
-        assert reconciler.reconcile() == 1
+        assert repaired(reconciler) == 1
     video = videos.get(placed.video_id)
     assert (video.status, video.error_code) == ("failed", "attempts_exhausted")
     assert dispatcher.dispatch_due() == 0

@@ -1,8 +1,11 @@
 """What every writer of scripts does. An adapter's test module subclasses ``TextContract`` and builds its writer."""
 
+import json
+
 import pytest
 
-from maquette.providers.text.port import Language, ScriptRequest, ScriptWriter, Style
+from maquette.carousels.rules import parse_plan
+from maquette.providers.text.port import CarouselRequest, CarouselType, Language, ScriptRequest, ScriptWriter, Style
 from maquette.videos.script import parse_script
 
 SHAPES = [(8,), (8, 7), (8, 7, 7, 7, 7), (8, *[7] * 9)]
@@ -36,6 +39,45 @@ class TextContract:
 
     def test_what_it_says_of_itself(self, writer: ScriptWriter) -> None:
         written = writer.write_script(ScriptRequest(theme="Le sucre", durations_s=(8,)))
+        assert written.model
+        assert min(written.cost_micros, written.tokens_in, written.tokens_out) >= 0
+        assert writer.profile.local is (written.tokens_out == 0)
+
+
+class PlanContract:
+    """What every writer of carousels does. Subclasses override the fixture ``writer``."""
+
+    @pytest.fixture
+    def writer(self) -> ScriptWriter:
+        raise NotImplementedError
+
+    @pytest.mark.parametrize("slides", [3, 5, 10])
+    @pytest.mark.parametrize("language", ["fr", "en", "es"])
+    def test_the_answer_holds_every_slide(self, writer: ScriptWriter, slides: int, language: Language) -> None:
+        written = writer.plan_carousel(CarouselRequest(topic="Le sucre", slides=slides, language=language))
+        plan = parse_plan(written.text, slides=slides, language=language)
+        assert plan.meta["found"] == slides
+        assert [slide.number for slide in plan.slides] == list(range(1, slides + 1))
+        assert (plan.slides[0].text.type, plan.slides[-1].text.type) == ("hero", "cta")
+        assert all(slide.visual and slide.text.title and slide.text.alt for slide in plan.slides)
+
+    @pytest.mark.parametrize("carousel_type", ["content", "citation"])
+    def test_the_type_is_the_one_asked_for(self, writer: ScriptWriter, carousel_type: CarouselType) -> None:
+        written = writer.plan_carousel(CarouselRequest(topic="Le sucre", slides=4, carousel_type=carousel_type))
+        types = [slide.text.type for slide in parse_plan(written.text, slides=4, language="fr").slides]
+        assert (types == ["citation"] * 4) is (carousel_type == "citation")
+
+    def test_given_words_are_kept(self, writer: ScriptWriter) -> None:
+        given = {
+            "slides": [{"title": "Du sucre ? Non !", "cta": "Lire"}, {"title": "À nous", "bullets": ["un", "deux"]}]
+        }
+        request = CarouselRequest(topic="Le sucre", slides=4, given=json.dumps(given))
+        first, second, *_ = parse_plan(writer.plan_carousel(request).text, slides=4, language="fr").slides
+        assert (first.text.title, first.text.cta) == ("Du sucre ? Non !", "Lire")
+        assert (second.text.title, second.text.bullets) == ("À nous", ["un", "deux"])
+
+    def test_what_a_plan_says_of_itself(self, writer: ScriptWriter) -> None:
+        written = writer.plan_carousel(CarouselRequest(topic="Le sucre"))
         assert written.model
         assert min(written.cost_micros, written.tokens_in, written.tokens_out) >= 0
         assert writer.profile.local is (written.tokens_out == 0)

@@ -43,6 +43,17 @@ def test_a_name_moves_from_one_object_to_the_next(local: LocalStore) -> None:
     assert not path.exists()
 
 
+@pytest.mark.parametrize(
+    ("subject", "folder"),
+    [("video_a", "videos"), ("image_a", "images"), ("carousel_a", "carousels"), ("imaginary", "videos")],
+)
+def test_names_lie_in_a_folder_of_their_kind(local: LocalStore, subject: str, folder: str) -> None:
+    path = local.publish(kept(local, "one"), f"{subject}/1.txt")
+    assert path == local.root / folder / subject / "1.txt"
+    local.unpublish(subject)
+    assert not path.parent.exists()
+
+
 @pytest.mark.parametrize("name", ["../x/y", "/etc/passwd", "a/../b", "a", "a/\0", "a//b", "a/.hidden", "é/b"])
 def test_tricks_in_names_are_refused(local: LocalStore, name: str) -> None:
     with pytest.raises(StorageError, match="no name"):

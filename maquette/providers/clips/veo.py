@@ -12,34 +12,30 @@ from typing import Final, Self
 
 import google.auth.credentials
 import google.auth.exceptions
-import httpx
-import httpx2
-from google import genai
 from google.genai import errors, types
 
-from maquette.errors import ConfigurationError, Invalid, OutcomeUnknown, ProviderError, QuotaExceeded, Transient
+from maquette.errors import Invalid, OutcomeUnknown, ProviderError, QuotaExceeded, Transient
 from maquette.providers.catalogue import Profile
 from maquette.providers.clips.port import ClipRequest, FetchedClip, OperationState, OperationStatus
 from maquette.providers.clips.translation import (
     check_request,
     download,
-    http_error,
     refusal_code,
     refused,
     retry_after,
     write_clip,
 )
+from maquette.providers.vertex import UNANSWERED, UNREACHABLE, connect, translated
 
 _VARIABLE: Final = "GOOGLE_APPLICATION_CREDENTIALS, MAQUETTE_GOOGLE_PROJECT and the account's rights on Vertex AI"
 _RESOURCE_EXHAUSTED: Final = 8  # codes of google.rpc.Code
 _REFUSED_CODES: Final = (3, 7, 9)
-_UNREACHABLE: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx.ConnectError)
 
 
 class VeoClips:
     """One Veo model in a Google Cloud ``project``. ``timeout_s`` is for each HTTP request.
 
-    Without ``credentials`` the application default credentials are used; ``ConfigurationError`` where there are none.
+    Without ``credentials`` the application default credentials are used, which are looked for at the first call.
     """
 
     def __init__(
@@ -54,21 +50,9 @@ class VeoClips:
     ) -> None:
         self.profile = profile
         self._timeout_s = timeout_s
-        options = types.HttpOptions(
-            base_url=base_url,
-            timeout=round(timeout_s * 1000),
-            # The journal decides about retries: a second POST would be a second payment.
-            retry_options=types.HttpRetryOptions(attempts=1),
+        self._client = connect(
+            project=project, location=location, credentials=credentials, base_url=base_url, timeout_s=timeout_s
         )
-        try:
-            self._client = genai.Client(
-                vertexai=True, project=project, location=location, credentials=credentials, http_options=options
-            )
-        except google.auth.exceptions.GoogleAuthError as error:
-            raise ConfigurationError(
-                "Veo needs Google credentials: run `gcloud auth application-default login` or set "
-                "GOOGLE_APPLICATION_CREDENTIALS"
-            ) from error
 
     def close(self) -> None:
         """Give the connections back."""
@@ -100,12 +84,12 @@ class VeoClips:
         except errors.APIError as error:
             if error.code == 504:
                 raise OutcomeUnknown("Google's gateway timed out: look for the clip") from error
-            raise _translated(error) from error
+            raise translated(error, variable=_VARIABLE) from error
         except google.auth.exceptions.GoogleAuthError as error:
             raise _no_credentials(error) from error
-        except _UNREACHABLE as error:
+        except UNREACHABLE as error:
             raise Transient(f"Veo cannot be reached ({type(error).__name__}): try again") from error
-        except (httpx2.HTTPError, httpx.HTTPError, ValueError) as error:
+        except UNANSWERED as error:
             raise OutcomeUnknown(f"no answer came from Veo ({type(error).__name__}): look for the clip") from error
         if not operation.name:
             raise OutcomeUnknown("Veo's answer names no operation: look for the clip")
@@ -163,17 +147,11 @@ class VeoClips:
         try:
             return self._client.operations.get(types.GenerateVideosOperation.model_validate({"name": operation_id}))
         except errors.APIError as error:
-            raise _translated(error) from error
+            raise translated(error, variable=_VARIABLE) from error
         except google.auth.exceptions.GoogleAuthError as error:
             raise _no_credentials(error) from error
-        except (httpx2.HTTPError, httpx.HTTPError, ValueError) as error:
+        except UNANSWERED as error:
             raise Transient(f"Veo does not answer ({type(error).__name__}): try again") from error
-
-
-def _translated(error: errors.APIError) -> ProviderError:
-    headers = getattr(error.response, "headers", None) or {}
-    said = str(error.message or error.status)[:500]
-    return http_error(error.code, said, variable=_VARIABLE, header=headers.get("Retry-After"))
 
 
 def _failed(error: dict[str, object]) -> ProviderError:

@@ -1,12 +1,12 @@
-"""A writer without a model: it composes an outline on any theme from sentences kept as data.
+"""A writer without a model: it composes scripts and carousels on any theme from sentences kept as data.
 
-Hook, beats, close, in fr, en and es and in four styles. It states no fact about the theme: it asks, invites
-to look, and says how one finds out. The same request gives the same script; another seed, another one.
+Hook, beats, close, in fr, en and es and in four styles; ``carousel`` holds the carousels. It states no fact about
+the theme: it asks, invites to look, and says how one finds out. The same request gives the same text; another seed,
+another one.
 """
 
 import re
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from random import Random
@@ -16,8 +16,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from maquette.providers.catalogue import profile
-from maquette.providers.text.port import Language, ScriptRequest, Style, Written
+from maquette.providers.text.carousel import carousel_plan
+from maquette.providers.text.port import CarouselRequest, Language, ScriptRequest, Style, Written
+from maquette.providers.text.scenes import called_scenes, common_words
+from maquette.providers.text.scenes import scenes as scenes
 from maquette.providers.text.theme import SpokenTheme, ThemeKind, spoken_theme
+from maquette.providers.text.wording import typeset
 
 # Fast speech, still clear: what one second holds at most.
 WORDS_PER_S: Final = 2.6
@@ -50,24 +54,6 @@ class Outline(BaseModel):
     themed: str
 
 
-class Scene(BaseModel):
-    """What can be seen, with the words of a theme that call for it, by language."""
-
-    model_config = ConfigDict(frozen=True)
-
-    domain: str
-    words: dict[Language, tuple[str, ...]]
-    texts: dict[Language, str]
-
-    def called_by(self, tokens: Iterable[str], *, language: Language) -> bool:
-        """Whether a token of the theme is one of the scene's words, or begins with one that ends with ``*``."""
-        return any(
-            token.startswith(word[:-1]) if word.endswith("*") else token == word
-            for token in tokens
-            for word in map(str.lower, self.words[language])
-        )
-
-
 class LocalWriter:
     """``ScriptWriter`` by rule, free and at once."""
 
@@ -86,26 +72,15 @@ class LocalWriter:
         )
         return Written(text=text, model=self.profile.model)
 
+    def plan_carousel(self, request: CarouselRequest) -> Written:
+        """The plan of ``slides`` slides as JSON, within the limits of the port; raises nothing."""
+        return Written(text=carousel_plan(request), model=self.profile.model)
+
 
 @lru_cache
 def outline(language: Language) -> Outline:
     """The sentences of ``language``."""
     return Outline.model_validate(_read(f"outline.{language}.yaml"))
-
-
-@lru_cache
-def scenes() -> tuple[Scene, ...]:
-    """All scenes, in the file's order."""
-    rows = _read("scenes.yaml")
-    assert isinstance(rows, list)
-    return tuple(
-        Scene(
-            domain=domain,
-            words={"fr": tuple(fr.split()), "en": tuple(en.split()), "es": tuple(es.split())},
-            texts={"fr": seen_fr, "en": seen_en, "es": seen_es},
-        )
-        for domain, fr, en, es, seen_fr, seen_en, seen_es in rows
-    )
 
 
 def speakable(text: str, *, duration_s: int) -> bool:
@@ -121,7 +96,7 @@ def word_count(text: str) -> int:
 def theme_of(request: ScriptRequest) -> SpokenTheme:
     """The spoken forms of the request's theme."""
     return spoken_theme(
-        request.theme, language=request.language, subject=outline(request.language).subject, common=_common_words()
+        request.theme, language=request.language, subject=outline(request.language).subject, common=common_words()
     )
 
 
@@ -137,13 +112,13 @@ def _dialogues(request: ScriptRequest) -> list[str]:
     if count > 1:
         tail = rules.close_tail[style]
         said.append(_choose(_pairs(ending, tail), theme, random, duration_s=last_s, shorter=ending))
-    return [_typeset(text, request.language) for text in said]
+    return [typeset(text, request.language) for text in said]
 
 
 def _middle(request: ScriptRequest, theme: SpokenTheme, random: Random) -> list[list[str]]:
     """The candidates of each block between the first and the last, in the order of a story."""
     rules, wanted = outline(request.language), len(request.durations_s) - 2
-    domain = next((scene.domain for scene in _called(request)), None)
+    domain = next((scene.domain for scene in called_scenes(request.theme, language=request.language)), None)
     beats = {name: by_style[request.style] for name, by_style in rules.beats.items()}
     if domain in rules.domains:
         beats["domain"] = rules.domains[domain]
@@ -174,7 +149,7 @@ def _pairs(heads: Sequence[str], tails: Sequence[str]) -> list[str]:
 def _visuals(request: ScriptRequest) -> list[str]:
     rules, count = outline(request.language), len(request.durations_s)
     random = Random(f"{request.seed}/{request.language}/{request.style}/{request.theme}/seen")
-    called = _called(request)
+    called = called_scenes(request.theme, language=request.language)
     domains = {scene.domain for scene in called[:1]}
     own = [scene for scene in scenes() if scene.domain in domains and not any(scene.words.values())]
     common = [scene for scene in scenes() if scene.domain == ANY_DOMAIN]
@@ -195,47 +170,8 @@ def _visuals(request: ScriptRequest) -> list[str]:
         parts.append(moves[index % len(moves)])
         if index in marked:
             parts.append(themed)
-        visuals.append(_typeset(", ".join(parts) + ".", request.language))
+        visuals.append(typeset(", ".join(parts) + ".", request.language))
     return visuals
-
-
-def _called(request: ScriptRequest) -> list[Scene]:
-    """Scenes that the theme's words call, in the request's language or else in another one, first named first."""
-    tokens = _tokens(request.theme)
-    languages: tuple[Language, ...] = (request.language, "fr", "en", "es")
-    for language in languages:
-        found = [
-            (min(i for i, token in enumerate(tokens) if scene.called_by(token, language=language)), n)
-            for n, scene in enumerate(scenes())
-            if any(scene.called_by(token, language=language) for token in tokens)
-        ]
-        if found:
-            return [scenes()[n] for _, n in sorted(found)]
-    return []
-
-
-def _tokens(theme: str) -> list[tuple[str, str]]:
-    """Each word of the theme in lower case, as it is and without accents; an emoji counts by its Unicode name."""
-    spelled = "".join(f" {unicodedata.name(c, '')} " if unicodedata.category(c) == "So" else c for c in theme)
-    words = re.findall(r"[^\W_]+", spelled.lower())
-    return [(word, _unaccented(word)) for word in words]
-
-
-def _unaccented(text: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
-
-
-@lru_cache
-def _common_words() -> frozenset[str]:
-    """English nouns that lose their capital inside a sentence: the scenes' words, less the proper names."""
-    return frozenset(word.rstrip("*") for scene in scenes() for word in scene.words["en"] if word.islower())
-
-
-def _typeset(text: str, language: Language) -> str:
-    """French puts a no-break space before high punctuation and inside its quotes."""
-    if language != "fr":
-        return text
-    return re.sub(r" (?=[?!:;»])|(?<=«) ", "\N{NO-BREAK SPACE}", text)
 
 
 def _read(name: str) -> object:

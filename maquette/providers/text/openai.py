@@ -1,6 +1,6 @@
-"""Scripts from any server that speaks OpenAI's chat completions, through pydantic-ai.
+"""Scripts and carousels from any server that speaks OpenAI's chat completions, through pydantic-ai.
 
-One call of ``write_script`` is one request: neither the SDK nor an agent's loop repeats a call that costs;
+One call of a method is one request: neither the SDK nor an agent's loop repeats a call that costs;
 the journal decides. The heavy imports happen at the first call.
 """
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from maquette.errors import Filtered, Invalid, OutcomeUnknown, ProviderError, QuotaExceeded, Transient
 from maquette.providers.catalogue import Profile, catalogue, profile
-from maquette.providers.text.port import Language, ScriptRequest, Style, Written
+from maquette.providers.text.carousel_prompts import carousel_prompts
+from maquette.providers.text.port import CarouselRequest, Language, ScriptRequest, Style, Written
 
 if TYPE_CHECKING:
     from pydantic_ai.exceptions import AgentRunError, ModelConnectionError, ModelHTTPError
@@ -105,10 +106,17 @@ class OpenAIWriter:
         Raises ``Transient`` (throttled, server or connection trouble), ``QuotaExceeded``, ``Filtered``,
         ``Invalid``, and ``OutcomeUnknown`` when the request went out and no answer came.
         """
+        return self._written(*prompts(request))
+
+    def plan_carousel(self, request: CarouselRequest) -> Written:
+        """The model's answer as it came; costs and raises as ``write_script`` does."""
+        return self._written(*carousel_prompts(request))
+
+    def _written(self, instructions: str, message: str) -> Written:
         from pydantic_ai.exceptions import AgentRunError
 
         try:
-            response = asyncio.run(self._ask(request))
+            response = asyncio.run(self._ask(instructions, message))
         except TimeoutError as error:
             raise self._no_answer(f"within {self._timeout_s:g} s") from error
         except AgentRunError as error:
@@ -127,14 +135,13 @@ class OpenAIWriter:
             tokens_out=tokens_out,
         )
 
-    async def _ask(self, request: ScriptRequest) -> "ModelResponse":
+    async def _ask(self, instructions: str, message: str) -> "ModelResponse":
         from openai import AsyncOpenAI, Timeout
         from pydantic_ai.direct import model_request
         from pydantic_ai.messages import ModelRequest, SystemPromptPart, UserPromptPart
         from pydantic_ai.models.openai import OpenAIChatModel
         from pydantic_ai.providers.openai import OpenAIProvider
 
-        instructions, theme = prompts(request)
         timeout = Timeout(self._timeout_s, connect=min(MAX_CONNECT_S, self._timeout_s))
         # A client per call: its connections belong to this call's event loop.
         async with (
@@ -144,8 +151,8 @@ class OpenAIWriter:
             ) as client,
         ):
             model = OpenAIChatModel(self.profile.model, provider=OpenAIProvider(openai_client=client))
-            message = ModelRequest(parts=[SystemPromptPart(instructions), UserPromptPart(theme)])
-            return await model_request(model, [message])
+            asked = ModelRequest(parts=[SystemPromptPart(instructions), UserPromptPart(message)])
+            return await model_request(model, [asked])
 
     def _translated(self, error: "AgentRunError") -> ProviderError:
         from pydantic_ai.exceptions import ModelConnectionError, ModelHTTPError

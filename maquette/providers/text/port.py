@@ -1,6 +1,6 @@
 """The port of text: what the pipelines ask of a writer."""
 
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -8,6 +8,39 @@ from maquette.providers.catalogue import Profile
 
 Language = Literal["fr", "en", "es"]
 Style = Literal["informative", "humorous", "dramatic", "inspiring"]
+Goal = Literal["", "education", "vente", "lead", "engagement", "notoriete"]
+CarouselType = Literal["content", "citation"]
+
+MIN_SLIDES: Final = 3
+MAX_SLIDES: Final = 10
+
+# What a slide may hold, in characters: limits of the existing clients' carousels. Where those disagree (a title of
+# 35, 40 or 50; a point of 20, 44 or 60; text on the picture of 100, 120 or 150) the plan's own limit holds, and
+# 120 for the body. Those of author, figure, alt and visual are ours.
+LIMITS: Final[dict[str, int]] = {
+    "title": 40,
+    "subtitle": 60,
+    "body": 120,
+    "bullets": 44,
+    "cta": 24,
+    "badge": 24,
+    "note": 140,
+    "author": 60,
+    "label": 44,
+    "delta": 12,
+    "caption": 300,
+    "alt": 250,
+    "visual": 400,
+}
+WIDER: Final[dict[tuple[str, str], int]] = {("hero", "subtitle"): 120, ("citation", "title"): 120}
+MIN_TITLE: Final = 10
+MIN_BULLETS: Final = 3
+MAX_BULLETS: Final = 4
+
+
+def limit_of(field: str, slide_type: str) -> int:
+    """Characters that ``field`` of a slide of ``slide_type`` may have; of each point for ``bullets``."""
+    return WIDER.get((slide_type, field), LIMITS[field])
 
 
 class ScriptRequest(BaseModel):
@@ -21,6 +54,41 @@ class ScriptRequest(BaseModel):
     language: Language = "fr"
     seed: int = 0
     warning: str | None = Field(None, description="Said to the model when its first answer had too few blocks.")
+
+
+class WriterBrand(BaseModel):
+    """What a writer knows of the brand, under the names of the brand's kit. Every field may be empty."""
+
+    model_config = ConfigDict(frozen=True)
+
+    niche: str = ""
+    voice: str = ""
+    pitch: str = ""
+    tagline: str = ""
+    adjectives: tuple[str, ...] = ()
+    banned_words: tuple[str, ...] = ()
+    visual_types: tuple[str, ...] = Field((), description="Kinds of picture that it likes.")
+    visual_mood: tuple[str, ...] = ()
+
+
+class CarouselRequest(BaseModel):
+    """The plan of a carousel of exactly ``slides`` slides."""
+
+    model_config = ConfigDict(frozen=True)
+
+    topic: str
+    slides: int = Field(5, ge=MIN_SLIDES, le=MAX_SLIDES)
+    language: Language = "fr"
+    seed: int = 0
+    goal: Goal = ""
+    tone: str = ""
+    platform: str = ""
+    carousel_type: CarouselType = "content"
+    brand: WriterBrand = WriterBrand()
+    given: str = Field(
+        "", description="Texts that the client fixed, as JSON in one of the forms that ``slides.read_slides`` reads."
+    )
+    warning: str | None = Field(None, description="Said to the model when its first answer had too few slides.")
 
 
 class Written(BaseModel):
@@ -42,4 +110,13 @@ class ScriptWriter(Protocol):
 
     def write_script(self, request: ScriptRequest) -> Written:
         """The script as ``BLOC n (8s): / DIALOGUE: "…" / VISUEL: …`` text."""
+        ...
+
+    def plan_carousel(self, request: CarouselRequest) -> Written:
+        """The plan as JSON text, which ``carousels.rules.parse_plan`` reads.
+
+        ``{"slides": [{"type", "title", "subtitle", "body", "bullets", "cta", "badge", "note", "author",
+        "kpis": [{"label", "delta"}], "visual", "alt", "caption"}]}``; a model may leave fields out, and fence or
+        break the JSON.
+        """
         ...

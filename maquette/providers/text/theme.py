@@ -12,37 +12,37 @@ MAX_WORDS: Final = 7
 MAX_CHARACTERS: Final = 44
 
 
-def _words(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
 # Definite ones: "un", "des", "a" do not go with "everything about …", so those themes stand apart.
 _ARTICLES: Final[dict[Language, frozenset[str]]] = {
-    "fr": _words("le la les mon ma mes notre nos votre vos leur leurs ce cet cette ces son sa ses"),
-    "en": _words("the my your our his her their this these those some"),
-    "es": _words("el la los las mi mis tu tus su sus nuestro nuestra este esta estos estas"),
+    "fr": word_set("le la les mon ma mes notre nos votre vos leur leurs ce cet cette ces son sa ses"),
+    "en": word_set("the my your our his her their this these those some"),
+    "es": word_set("el la los las mi mis tu tus su sus nuestro nuestra este esta estos estas"),
 }
 _ASKING: Final[dict[Language, frozenset[str]]] = {
-    "fr": _words("pourquoi comment quand où combien qui quel quelle quels quelles que qu'est-ce est-ce"),
-    "en": _words("why how what when where who which is are do does did can could should will would has have"),
-    "es": _words("por cómo cuándo dónde cuánto cuánta cuántos cuántas quién quiénes qué cuál cuáles"),
+    "fr": word_set("pourquoi comment quand où combien qui quel quelle quels quelles que qu'est-ce est-ce"),
+    "en": word_set("why how what when where who which is are do does did can could should will would has have"),
+    "es": word_set("por cómo cuándo dónde cuánto cuánta cuántos cuántas quién quiénes qué cuál cuáles"),
 }
 # After these an English question keeps its verb behind the subject, unless an auxiliary follows.
-_ASKING_EN: Final = _words("why how what when where who which")
-_AUXILIARIES_EN: Final = _words(
+_ASKING_EN: Final = word_set("why how what when where who which")
+_AUXILIARIES_EN: Final = word_set(
     "is are was were am do does did can could should would will shall may might must has have had isn't aren't"
 )
 _VERBS: Final[dict[Language, frozenset[str]]] = {
-    "fr": _words(
+    "fr": word_set(
         "est sont était étaient sera seront a ont avait peut peuvent doit doivent fait font va vont "
         "devient deviennent rend rendent c'est n'est"
     ),
-    "en": _words("is are was were be has have had can could will would should must do does did makes make"),
-    "es": _words("es son está están era eran fue fueron será tiene tienen puede pueden debe deben hay hace"),
+    "en": word_set("is are was were be has have had can could will would should must do does did makes make"),
+    "es": word_set("es son está están era eran fue fueron será tiene tienen puede pueden debe deben hay hace"),
 }
-_RELATIVES: Final = _words("qui que qu' dont où who that which whose quien cuyo")
-_LINKS_EN: Final = _words("of in for at on about from with without between during against under over and")
-_DANGLING: Final = _words(
+_RELATIVES: Final = word_set("qui que qu' dont où who that which whose quien cuyo")
+_LINKS_EN: Final = word_set("of in for at on about from with without between during against under over and")
+DANGLING: Final = word_set(
     "le la les l' un une des du de d' à au aux et ou en dans sur pour par avec sans qui que ce se "
     "the a an of in for at on to and or with by from that which el los las y o por para con del al "
     "no ne pas"
@@ -130,7 +130,7 @@ def _cut(words: list[str]) -> str:
             break
         kept.append(word)
     whole = len(kept) == len(words)
-    while not whole and len(kept) > 1 and (_key(kept[-1]) in _DANGLING or kept[-1] == "–"):
+    while not whole and len(kept) > 1 and (_key(kept[-1]) in DANGLING or kept[-1] == "–"):
         kept.pop()
     return " ".join(kept)[:MAX_CHARACTERS].rstrip(" ,;–")
 

@@ -10,7 +10,8 @@ from maquette.errors import Filtered, Invalid, OutcomeUnknown, ProviderError, Qu
 from maquette.providers.catalogue import profile
 from maquette.providers.clips import translation
 from maquette.providers.clips.port import OperationState
-from maquette.providers.clips.replicate import ReplicateClips, seed_of
+from maquette.providers.clips.replicate import ReplicateClips
+from maquette.providers.replicate import seed_of
 from tests.providers.clip_contract import ClipContract, ClipRig, a_request
 from tests.providers.clips.wire import MP4, Answer, Call, Server, serving
 

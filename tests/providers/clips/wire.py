@@ -44,7 +44,7 @@ def serving(handle: Callable[[Call], Answer]) -> Iterator[Server]:
                 self.command,
                 self.path,
                 {name.lower(): value for name, value in self.headers.items()},
-                json.loads(data) if data else {},
+                json.loads(data) if data and "json" in self.headers.get("Content-Type", "json") else {},
             )
             calls.append(call)
             answer = handle(call)

@@ -1,6 +1,5 @@
 """``LocalClips``: the clip provider that needs no key and no network, and behaves like a remote one."""
 
-import errno
 import fcntl
 import os
 import shutil
@@ -10,17 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, assert_never
 
-from maquette.errors import Filtered, Invalid, OutcomeUnknown, Transient
+from maquette.errors import Invalid, Transient
+from maquette.providers.books import Accepted, disk_error, rehearse, request_hash, write_atomically
 from maquette.providers.catalogue import Profile
-from maquette.providers.clips.local.books import (
-    Books,
-    Operation,
-    Submission,
-    load_words,
-    request_hash,
-    save_words,
-    write_atomically,
-)
+from maquette.providers.clips.local.books import Books, Operation, Submission, load_words, save_words
 from maquette.providers.clips.port import ClipRequest, FetchedClip, OperationState, OperationStatus
 from maquette.providers.clips.translation import check_request, storage_error
 from maquette.settings import Fault
@@ -61,83 +53,49 @@ class LocalClips:
     def submit(self, request: ClipRequest, *, reference: str) -> str:
         """Order a clip; see the port. Raises ``Invalid``, and ``Transient`` or ``OutcomeUnknown`` in rehearsals."""
         check_request(request, profile=self.profile)
-        try:
-            with self._books.closed_desk():
-                return self._take(request, reference)
-        except OSError as error:
-            raise _disk_error(error, "take the order") from error
-
-    def _take(self, request: ClipRequest, reference: str) -> str:
-        fault = self._next_fault(request.number, reference)
-        at = datetime.now(UTC)
         line = Submission(
-            at=at,
+            at=datetime.now(UTC),
             operation_id=None,
             reference=reference,
             request_sha256=request_hash(request),
             number=request.number,
             seconds=request.seconds,
-            cost_micros=0,
-            outcome=fault or "accepted",
+            cost_micros=request.seconds * self.profile.price_micros_per_s,
+            outcome="accepted",
         )
-        if fault == "throttle":
-            self._books.append(line)
-            raise Transient("the local provider rehearses a throttled request: try again in 1 s", retry_after_s=1)
-        operation_id = f"local-{uuid.uuid4().hex}"
-        operation = Operation(operation_id=operation_id, reference=reference, at=at, request=request, fault=fault)
-        free = fault == "refuse" or (fault == "fail" and not self.profile.charges_failed)
-        cost = 0 if free else request.seconds * self.profile.price_micros_per_s
-        # The operation first: an order that is in the log can always be found and polled.
-        self._books.save(operation)
-        self._books.append(line.model_copy(update={"operation_id": operation_id, "cost_micros": cost}))
-        if fault == "lose-answer":
-            raise OutcomeUnknown("the local provider rehearses a lost answer: look the call up by its reference")
-        return operation_id
 
-    def _next_fault(self, number: int, reference: str) -> Fault | None:
-        planned = self._faults.get(number, [])
-        if not planned:
-            return None
-        key = reference.rpartition("/")[0]
-        before = sum(
-            1 for s in self._books.submissions() if s.number == number and s.reference.rpartition("/")[0] == key
-        )
-        return planned[before] if before < len(planned) else None
+        def order(accepted: Accepted) -> Operation:
+            return Operation(**dict(accepted), request=request)
+
+        try:
+            return self._books.take(line, faults=self._faults, charges_failed=self.profile.charges_failed, order=order)
+        except OSError as error:
+            raise disk_error(error, "take the order") from error
 
     def find(self, reference: str, *, since: datetime | None = None) -> str | None:
         """The operation of ``reference`` by the log, the latest if there are several."""
         try:
-            taken = [s for s in self._books.submissions() if s.reference == reference and s.operation_id]
+            return self._books.find(reference)
         except OSError as error:
-            raise _disk_error(error, "read its log") from error
-        return taken[-1].operation_id if taken else None
+            raise disk_error(error, "read its log") from error
 
     def poll(self, operation_id: str) -> OperationStatus:
         """One look; starts or resumes the drawing where nobody draws."""
         try:
             return self._look(operation_id)
         except OSError as error:
-            raise _disk_error(error, "draw the clip") from error
+            raise disk_error(error, "draw the clip") from error
 
     def _look(self, operation_id: str) -> OperationStatus:
         operation = self._load(operation_id)
+        rehearse(operation.fault)
         match operation.fault:
-            case "fail":
-                raise Transient(
-                    "the local provider rehearses a failed operation: submit it again", operation_ended=True
-                )
-            case "refuse":
-                raise Filtered(
-                    "the local provider rehearses a refusal: the prompt violates the usage guidelines",
-                    code="usage_guidelines",
-                    operation_ended=True,
-                )
             case "stall":
                 if (datetime.now(UTC) - operation.at).total_seconds() < self._stall_s:
                     return OperationStatus(state=OperationState.RUNNING, progress=_STALLED_AT)
             case "broken-clip":
                 return OperationStatus(state=OperationState.SUCCEEDED, progress=1)
-            case "lose-answer" | "throttle" | None:
+            case "fail" | "refuse" | "lose-answer" | "throttle" | None:
                 pass
             case _:
                 assert_never(operation.fault)
@@ -245,8 +203,3 @@ def _read_progress(folder: Path) -> float:
         return min(0.99, float((folder / _PROGRESS).read_text()))
     except (FileNotFoundError, ValueError):
         return 0.0
-
-
-def _disk_error(error: OSError, doing: str) -> Transient:
-    cure = "free some space" if error.errno == errno.ENOSPC else "see that its folder can be written"
-    return Transient(f"the local clip provider could not {doing} ({error}); {cure}, then try again")

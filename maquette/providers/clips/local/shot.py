@@ -73,6 +73,11 @@ def tint(name: str) -> tuple[str, str]:
     return _colours().tints[name]
 
 
+def palettes(mood: str) -> list[Palette]:
+    """The palettes of a mood, or of ``clear`` where there is no such mood."""
+    return _colours().palettes.get(mood) or _colours().palettes["clear"]
+
+
 def plan(request: ClipRequest) -> Shot:
     """The shot of a request. Words decide where they say something, the seed decides the rest."""
     language = request.language

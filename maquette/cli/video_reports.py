@@ -1,26 +1,22 @@
 """What the commands say of a video: the JSON document, and the summary for people."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel
-from rich.cells import cell_len
 from rich.console import Console
-from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
+from maquette.cli.following import Kind
 from maquette.cli.opening import Opened
-from maquette.cli.progress import STYLES, cell
-from maquette.errors import NotFound
+from maquette.cli.panels import count, money, print_summary, print_table, size, status_text
+from maquette.cli.progress import STYLES
+from maquette.cli.video_progress import NAMES, cell, news, view
 from maquette.library import service as library
-from maquette.settings import Settings
 from maquette.videos.documents import BlockDocument, ListedVideo, VideoDocument
 from maquette.videos.rules import VideoStatus
 
-_LIST_STYLES: Final = {"processing": "cyan", "completed": "green", "failed": "bold red"}
 FILES: Final = {"film": "final.mp4", "contact_sheet": "contact_sheet.png"}
 
 
@@ -48,11 +44,11 @@ class VideoReport(BaseModel):
     error_message: str | None
 
 
-def report(opened: Opened, document: VideoDocument, settings: Settings) -> VideoReport:
+def report(opened: Opened, document: VideoDocument) -> VideoReport:
     """The report of a video as it stands."""
     completed = document.status is VideoStatus.COMPLETED
     facts = document.facts if completed and document.facts else {}
-    paths = {kind: _path(opened, document.video_id, kind) if completed else None for kind in FILES}
+    paths = {kind: newest_path(opened, document.video_id, kind) if completed else None for kind in FILES}
     return VideoReport(
         video_id=document.video_id,
         status=document.status,
@@ -67,40 +63,15 @@ def report(opened: Opened, document: VideoDocument, settings: Settings) -> Video
         size_bytes=facts.get("size_bytes"),
         loudness_lufs=facts.get("loudness_lufs"),
         true_peak_dbtp=facts.get("true_peak_dbtp"),
-        run_url=opened.run_url(document.flow_run_id, settings),
+        run_url=opened.run_url(document.flow_run_id),
         error_code=document.error_code,
         error_message=document.error_message,
     )
 
 
-def print_report(shown: VideoReport, console: Console, *, run_note: str = "") -> None:
-    """The summary: a panel on a terminal, plain lines elsewhere. What a panel is too narrow for follows it whole."""
-    rows = list(_rows(shown, run_note=run_note))
-    label = max(len(name) for name, _ in rows)
-    room = console.width - label - 8 if console.is_terminal else 0
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for name, value in rows:
-        if cell_len(value) <= room:
-            table.add_row(Text(name, style="dim"), Text(value, style="bold" if name == "film" else ""))
-    if table.row_count:
-        title = Text(shown.theme, style="bold")
-        title.truncate(console.width - 10, overflow="ellipsis")
-        border = {VideoStatus.COMPLETED: "green", VideoStatus.FAILED: "red"}.get(shown.status, "cyan")
-        console.print(Panel(table, title=title, border_style=border, padding=(1, 2), expand=False))
-    for name, value in rows:
-        if cell_len(value) > room:
-            console.print(Text.assemble((f"{name:<{label}}  ", "dim"), value), soft_wrap=True)
-
-
-def money(micros: int) -> str:
-    """Micro-dollars for people: whole cents, or as many digits as a smaller sum needs."""
-    dollars = micros / 1_000_000
-    return f"${dollars:.2f}" if micros % 10_000 == 0 or micros >= 1_000_000 else f"${dollars:.6f}".rstrip("0")
-
-
-def size(size_bytes: int) -> str:
-    """Bytes for people."""
-    return f"{size_bytes / 1_000_000:.1f} MB" if size_bytes >= 100_000 else f"{size_bytes / 1000:.1f} kB"
+def print_report(shown: VideoReport, console: Console, run_note: str = "") -> None:
+    """The summary."""
+    print_summary(shown.theme, _rows(shown, run_note=run_note), console, status=shown.status, bold="film")
 
 
 def _rows(shown: VideoReport, *, run_note: str) -> list[tuple[str, str]]:
@@ -108,7 +79,7 @@ def _rows(shown: VideoReport, *, run_note: str) -> list[tuple[str, str]]:
     rows = [("video", shown.video_id), ("status", f"{shown.status}, {done}")]
     if shown.status is VideoStatus.COMPLETED:
         rows = [("film", str(shown.final_path)), ("video", shown.video_id)]
-    rows.append(("duration", f"{shown.duration_s:.1f} s in {shown.total_blocks} block{'s' * (shown.total_blocks > 1)}"))
+    rows.append(("duration", f"{shown.duration_s:.1f} s in {count(shown.total_blocks, 'block')}"))
     if shown.size_bytes is not None:
         rows.append(("size", size(shown.size_bytes)))
     if shown.loudness_lufs is not None and shown.true_peak_dbtp is not None:
@@ -127,14 +98,11 @@ def _rows(shown: VideoReport, *, run_note: str) -> list[tuple[str, str]]:
     return rows
 
 
-def _path(opened: Opened, video_id: str, kind: str) -> Path | None:
-    videos = opened.videos
-    with videos.database.begin() as session:
+def newest_path(opened: Opened, video_id: str, kind: str) -> Path | None:
+    """Where the newest film or contact sheet of a video is; ``None`` when it is not there any more."""
+    with opened.database.begin() as session:
         asset = library.newest(session, video_id, kind)
-    with suppress(NotFound):  # the row is there and the file was taken away
-        # The readable name is a link: asking for it puts back one that somebody removed.
-        return videos.store.publish(asset.key, f"{video_id}/{FILES[kind]}") if asset else None
-    return None
+    return opened.published(asset, FILES[kind]) if asset else None
 
 
 def print_blocks(shown: VideoReport, console: Console) -> None:
@@ -150,20 +118,31 @@ def print_blocks(shown: VideoReport, console: Console) -> None:
 
 def print_list(videos: Sequence[ListedVideo], console: Console) -> None:
     """A line for each video."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("id", "status", "done", "blocks", "seconds"):
-        table.add_column(name, no_wrap=True, justify="right" if name in ("done", "blocks", "seconds") else "left")
-    table.add_column("theme")
-    for video in videos:
-        table.add_row(
-            video.video_id,
-            Text(video.status, style=_LIST_STYLES[video.status]),
-            f"{video.progress} %",
-            f"{video.completed_blocks}/{video.blocks_count}",
-            str(video.duration),
-            Text(video.theme, no_wrap=True, overflow="ellipsis"),
-        )
-    # A pipe has no width, and what reads it wants whole themes.
-    if not console.is_terminal:
-        console.width = 1000
-    console.print(table)
+    print_table(
+        ("id", "status", "done", "blocks", "seconds", "theme"),
+        (
+            (
+                video.video_id,
+                status_text(video.status),
+                f"{video.progress} %",
+                f"{video.completed_blocks}/{video.blocks_count}",
+                str(video.duration),
+                video.theme,
+            )
+            for video in videos
+        ),
+        console,
+        right=("done", "blocks", "seconds"),
+    )
+
+
+VIDEO: Final = Kind(
+    command="video status",
+    read=lambda opened, video_id: opened.videos.get(video_id),
+    view=view,
+    news=news,
+    report=report,
+    print=print_report,
+    failed=lambda shown: shown.status is not VideoStatus.COMPLETED,
+    names=NAMES,
+)

@@ -5,6 +5,8 @@ from functools import cached_property
 from maquette.db.engine import Database, database_from_settings
 from maquette.providers.clips import clips_from_settings
 from maquette.providers.clips.port import ClipProvider
+from maquette.providers.images import images_from_settings
+from maquette.providers.images.port import ImageProvider
 from maquette.providers.text import writer_from_settings
 from maquette.providers.text.port import ScriptWriter
 from maquette.settings import Settings, get_settings
@@ -12,7 +14,7 @@ from maquette.storage import store_from_settings
 from maquette.storage.port import Store
 
 
-class Studio:
+class Workshop:
     """The tools of one process. Providers are made when they are first asked for.
 
     A key that is missing is so a ``ConfigurationError`` of the step that needs it, and ends the video with it.
@@ -29,27 +31,32 @@ class Studio:
         return clips_from_settings(self.settings)
 
     @cached_property
+    def images(self) -> ImageProvider:
+        """The image provider of the settings."""
+        return images_from_settings(self.settings)
+
+    @cached_property
     def writer(self) -> ScriptWriter:
         """The script writer of the settings."""
         return writer_from_settings(self.settings)
 
 
-_open: list[Studio] = []
+_open: list[Workshop] = []
 
 
-def open_studio(settings: Settings) -> Studio:
-    """Make the process's studio anew. Raises ``ConfigurationError`` without a database."""
-    close_studio()
-    _open.append(Studio(settings, database_from_settings(settings)))
+def open_workshop(settings: Settings) -> Workshop:
+    """Make the process's workshop anew. Raises ``ConfigurationError`` without a database."""
+    close_workshop()
+    _open.append(Workshop(settings, database_from_settings(settings)))
     return _open[0]
 
 
-def studio() -> Studio:
-    """The process's studio, of the environment's settings unless another was opened."""
-    return _open[0] if _open else open_studio(get_settings())
+def workshop() -> Workshop:
+    """The process's workshop, of the environment's settings unless another was opened."""
+    return _open[0] if _open else open_workshop(get_settings())
 
 
-def close_studio() -> None:
-    """Close the connections of the process's studio."""
+def close_workshop() -> None:
+    """Close the connections of the process's workshop."""
     while _open:
         _open.pop().database.dispose()

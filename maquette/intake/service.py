@@ -1,0 +1,292 @@
+"""One road in: requests of every kind become orders, and what is under way can be cancelled or ordered again.
+
+Each call is one transaction: the idempotency record, the order, its items, their reservations and the queue's rows
+stand or fall together.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, JsonValue
+from sqlmodel import Session
+
+from maquette.brands import service as brands
+from maquette.brands.models import Brand
+from maquette.carousels.briefs import KIND as CAROUSEL
+from maquette.carousels.briefs import CarouselBrief
+from maquette.carousels.service import new_carousel
+from maquette.db.engine import Database
+from maquette.db.types import now
+from maquette.errors import BudgetExceeded, Conflict, MaquetteError
+from maquette.images.models import KIND as IMAGE
+from maquette.images.models import ImageOrder
+from maquette.images.service import LETTERS, new_images
+from maquette.intake import failures
+from maquette.intake.packs import Pack, asset_woofs, pack_brand, shares, to_requests
+from maquette.intake.requests import EstimateRequest, MediaRequest
+from maquette.media.fonts import require_drawable
+from maquette.orders import service as orders
+from maquette.orders.idempotency import once
+from maquette.orders.models import ItemStatus, Job, OrderItem
+from maquette.orders.service import NewItem, NewJob, Payer
+from maquette.providers.catalogue import profile
+from maquette.quota import rules as quota
+from maquette.quota import service as budget
+from maquette.quota.rules import Amounts
+from maquette.settings import Settings
+from maquette.storage.port import Store
+from maquette.videos import repository as videos
+from maquette.videos.models import KIND as VIDEO
+from maquette.videos.models import VideoBrief
+from maquette.videos.rules import block_durations
+from maquette.videos.service import new_video, renewed
+
+
+class Accepted(BaseModel):
+    """An accepted order: its first job is the one that clients of one job follow."""
+
+    order_id: UUID
+    job_id: UUID
+    jobs: list[UUID]
+    subjects: list[str]
+    amounts: Amounts
+
+
+class Estimate(BaseModel):
+    """What an order would take, before it is placed. ``reason`` says why it would be refused."""
+
+    brand_id: UUID
+    plan: str
+    amounts: Amounts
+    cost_micros: int
+    allowed: bool
+    reason: str | None = None
+    code: str | None = None
+
+
+class Intake:
+    """The use cases of orders. ``moment`` decides the month; else the database's clock does."""
+
+    def __init__(self, database: Database, store: Store, settings: Settings, *, moment: datetime | None = None) -> None:
+        self.database = database
+        self.store = store
+        self.settings = settings
+        self.moment = moment
+
+    def order(self, request: MediaRequest, *, key: str | None = None, flow_run_id: UUID | None = None) -> Accepted:
+        """Place one order. The same ``key`` with the same request answers with the first order.
+
+        Raises ``InvalidInput``, ``NotFound`` (brand, references), ``BudgetExceeded``, ``Conflict`` (a used key).
+        """
+        require_drawable(request.topic if request.format == VIDEO else "")
+        document = request.model_dump(mode="json", exclude={"idempotency_key", "envelope"})
+
+        def place() -> Accepted:
+            brand = brands.get(session, request.brand_id)
+            jobs = _jobs(session, request, brand)
+            return self._place(session, brand, request.format, document, request.campaign_name, jobs, flow_run_id)
+
+        with self.database.begin() as session:
+            return once(session, key, document, place, kind=Accepted)
+
+    def pack(self, pack: Pack, *, brand_id: UUID | None = None, key: str | None = None) -> Accepted:
+        """Place a pack as one order; it costs the woofs of its assets besides their pictures and films.
+
+        The brand is the given one, else the one that the assets name. Raises as ``order`` does; nothing of a pack is
+        ordered when one of its assets cannot be.
+        """
+        payer = brand_id or pack_brand(pack)
+        document: dict[str, JsonValue] = pack.model_dump(mode="json") | {"brand_id": str(payer)}
+
+        def place() -> Accepted:
+            brand = brands.get(session, payer)
+            jobs: list[NewJob] = []
+            for asset, request in zip(pack.assets, to_requests(pack), strict=True):
+                jobs += _jobs(session, request, brand, woofs=asset_woofs(asset))
+            return self._place(session, brand, "pack", document, pack.title, jobs)
+
+        with self.database.begin() as session:
+            return once(session, key, document, place, kind=Accepted)
+
+    def estimate(self, request: EstimateRequest) -> Estimate:
+        """What the order would take of the brand's month, and what its providers would charge. Places nothing.
+
+        Raises ``NotFound`` for the brand.
+        """
+        return self._estimate([(request, None)], request.brand_id)
+
+    def estimate_pack(self, pack: Pack, *, brand_id: UUID | None = None) -> Estimate:
+        """The same of a pack."""
+        woofs = [asset_woofs(asset) for asset in pack.assets]
+        return self._estimate(list(zip(to_requests(pack), woofs, strict=True)), brand_id or pack_brand(pack))
+
+    def cancel(self, order_id: UUID) -> None:
+        """End what is still open of an order, at once; it is refunded. What was delivered stays and is paid.
+
+        A run that is under way loses its token with this call. Raises ``NotFound``, ``Conflict``
+        (``nothing_to_cancel``).
+        """
+        with self.database.begin() as session:
+            orders.get_order(session, order_id)
+            # All rows first: ending a job takes the month's counters, for which another job's end may wait.
+            found = [orders.lock_job(session, job.id) for job in orders.jobs_of(session, order_id)]
+            open_jobs = [job for job in found if job.status in orders.OPEN_JOBS]
+            if not open_jobs:
+                raise Conflict(f"order {order_id} has ended", code="nothing_to_cancel")
+            for job in open_jobs:
+                error = MaquetteError("the order was cancelled", code="cancelled")
+                failures.end_job(session, job, ItemStatus.CANCELLED, error)
+
+    def retry(self, order_id: UUID) -> Accepted:
+        """Order again what an ended order did not deliver, once; an order of its own, for the same things.
+
+        Raises ``NotFound``, ``Conflict`` (``busy``, ``nothing_to_retry``), ``BudgetExceeded``.
+        """
+        with self.database.begin() as session:
+            order = orders.get_order(session, order_id, lock=True)
+            items = orders.order_items(session, order_id)
+            if any(item.status in orders.OPEN for item in items):
+                raise Conflict(f"order {order_id} is being made: wait until it has ended", code="busy")
+            missing = [item for item in items if item.status != ItemStatus.COMPLETED]
+            if not missing or orders.retry_of(session, order_id) is not None:
+                raise Conflict(f"nothing of order {order_id} is left to retry", code="nothing_to_retry")
+            brand = brands.get(session, order.brand_id)
+            jobs = [
+                _again(session, orders.get_job(session, job_id), [item for item in missing if item.job_id == job_id])
+                for job_id in dict.fromkeys(item.job_id for item in missing)
+            ]
+            brief: dict[str, JsonValue] = {"retry_of": str(order_id)}
+            return self._place(session, brand, order.kind, brief, order.campaign_name, jobs, retry_of=order_id)
+
+    def _place(
+        self,
+        session: Session,
+        brand: Brand,
+        kind: str,
+        brief: dict[str, JsonValue],
+        campaign_name: str,
+        jobs: Sequence[NewJob],
+        flow_run_id: UUID | None = None,
+        *,
+        retry_of: UUID | None = None,
+    ) -> Accepted:
+        placed = orders.place(
+            session,
+            payer=Payer(brand.id, quota.plan(brand.plan), self.moment),
+            kind=kind,
+            brief=brief,
+            campaign_name=campaign_name,
+            jobs=jobs,
+            max_attempts=self.settings.job_max_attempts,
+            flow_run_id=flow_run_id,
+            retry_of=retry_of,
+            busy="busy",
+        )
+        return Accepted(
+            order_id=placed.order.id,
+            job_id=placed.jobs[0].id,
+            jobs=[job.id for job in placed.jobs],
+            subjects=[job.subject for job in placed.jobs],
+            amounts=sum((item.amounts for job in jobs for item in job.items), Amounts()),
+        )
+
+    def _estimate(self, requests: Sequence[tuple[EstimateRequest, int | None]], brand_id: UUID | None) -> Estimate:
+        total, cost_micros = Amounts(), 0
+        longest_s = 0
+        for request, woofs in requests:
+            number = request.count * request.variants
+            if request.format == VIDEO:
+                seconds = request.duration_s or 0
+                longest_s = max(longest_s, seconds)
+                each = quota.calculate_woofs_cost(seconds)
+                total += Amounts(reels=number, woofs=number * each if woofs is None else woofs)
+                clips = profile("clips", self.settings.clip_provider, self.settings.clip_model)
+                shot = sum(clips.seconds_for(block) for block in block_durations(seconds))
+                price = self.settings.local_price_micros_per_s if clips.local else clips.price_micros_per_s
+                cost_micros += number * shot * price
+            else:
+                total += Amounts(images=number, woofs=woofs or 0)
+                images = profile("images", self.settings.image_provider, self.settings.image_model)
+                price = self.settings.local_price_micros_per_image if images.local else images.price_micros_per_image
+                cost_micros += number * price
+        with self.database.begin() as session:
+            brand = brands.get(session, brand_id)
+            plan = quota.plan(brand.plan)
+            period = quota.period_of(self.moment or now(session))
+            refusal: BudgetExceeded | None = (
+                None if plan.allows_s(longest_s) else quota.duration_refusal(plan, longest_s)
+            ) or budget.refusal(session, brand_id=brand.id, plan=plan, period=period, total=total)
+        return Estimate(
+            brand_id=brand.id,
+            plan=plan.name,
+            amounts=total,
+            cost_micros=cost_micros,
+            allowed=refusal is None,
+            reason=str(refusal) if refusal else None,
+            code=refusal.code if refusal else None,
+        )
+
+
+def _jobs(session: Session, request: MediaRequest, brand: Brand, *, woofs: int | None = None) -> list[NewJob]:
+    """The jobs that make what was asked for. ``woofs`` is a pack's price of it, shared between its items."""
+    match request.format:
+        case "image":
+            order = ImageOrder.model_validate(request.model_dump(include=set(ImageOrder.model_fields)))
+            shared = None if woofs is None else shares(woofs, request.count * request.variants)
+            return [new_images(session, order, brand=brand, woofs=shared)]
+        case "carousel":
+            fields = request.model_dump(include=set(CarouselBrief.model_fields)) | {"slides": request.count}
+            several = request.variants > 1
+            return [
+                new_carousel(
+                    session,
+                    CarouselBrief.model_validate(
+                        fields
+                        | {"seed": (request.seed + index) % 2**31, "variant": LETTERS[index] if several else None}
+                    ),
+                    brand=brand,
+                    woofs=None if woofs is None else shares(woofs, request.count),
+                )
+                for index in range(request.variants)
+            ]
+        case "video":
+            number = request.count * request.variants
+            each = [None] * number if woofs is None else list(shares(woofs, number))
+            return [
+                new_video(
+                    session,
+                    VideoBrief(
+                        theme=request.topic,
+                        target_duration=request.duration_s or 15,
+                        language=request.language,
+                        aspect_ratio=request.ratio,
+                        seed=(request.seed + index) % 2**31,
+                    ),
+                    brand=brand,
+                    plan=quota.plan(brand.plan),
+                    woofs=share,
+                )
+                for index, share in enumerate(each)
+            ]
+
+
+def _again(session: Session, job: Job, items: Sequence[OrderItem]) -> NewJob:
+    if job.kind == VIDEO:
+        return renewed(session, videos.get_video(session, job.subject, lock=True))
+    assert job.kind in (IMAGE, CAROUSEL)
+    held = budget.held(session, [item.id for item in items])
+    return NewJob(
+        kind=job.kind,
+        subject=job.subject,
+        items=[
+            NewItem(
+                kind=item.kind,
+                brief=item.brief,
+                text=item.text,
+                sequence_number=item.sequence_number,
+                amounts=held.get(item.id, Amounts()),
+            )
+            for item in items
+        ],
+    )
