@@ -29,6 +29,7 @@ from maquette.media.fonts import require_drawable
 from maquette.media.slides import fit_background, save_image
 from maquette.orders import service as orders
 from maquette.orders.models import Lease
+from maquette.orders.paid import written_once
 from maquette.providers.text.port import CarouselRequest, WriterBrand, Written
 from maquette.rehearsal import crash_point
 from maquette.storage.port import StoredFile
@@ -220,27 +221,8 @@ def _planned(workshop: Workshop, lease: Lease, brief: CarouselBrief, kit: BrandK
 
 
 def _ask(workshop: Workshop, lease: Lease, request: CarouselRequest, asks: int) -> Written:
-    profile = workshop.writer.profile
-    key = journal.CallKey(
-        account=lease.subject,
-        brand_id=lease.brand_id,
-        order_id=lease.order_id,
-        subject=f"carousel:{lease.subject}",
-        step="plan",
-        provider=profile.provider,
-        model=profile.model,
-        request=request.model_dump(mode="json") | {"asks": asks},
-    )
-    return journal.answer_once(
-        workshop.database,
-        key,
-        partial(workshop.writer.plan_carousel, request),
-        kind=Written,
-        cost_micros=lambda answer: answer.cost_micros,
-        free=profile.local,
-        guard=partial(orders.guard, lease=lease),
-        breaker_base_s=workshop.settings.breaker_base_s,
-    )
+    write = partial(workshop.writer.plan_carousel, request)
+    return written_once(workshop, lease, request, write, subject=f"carousel:{lease.subject}", step="plan", asks=asks)
 
 
 def _parsed(written: Written, brief: CarouselBrief) -> CarouselPlan:

@@ -102,8 +102,10 @@ class Intake:
         def place() -> Accepted:
             brand = brands.get(session, payer)
             jobs: list[NewJob] = []
-            for asset, request in zip(pack.assets, to_requests(pack), strict=True):
-                jobs += _jobs(session, request, brand, woofs=asset_woofs(asset))
+            for index, (asset, request) in enumerate(zip(pack.assets, to_requests(pack), strict=True)):
+                # Assets of one prompt are several pictures, not one picture several times.
+                own = request.model_copy(update={"seed": index})
+                jobs += _jobs(session, own, brand, woofs=asset_woofs(asset))
             return self._place(session, brand, "pack", document, pack.title, jobs)
 
         with self.database.begin() as session:

@@ -88,7 +88,7 @@ def place(
 ) -> PlacedOrder:
     """Write order, items, jobs and reservations in the caller's transaction; dispatchers wake when it commits.
 
-    A ``flow_run_id`` says that this run, started by hand, will do the work itself: its job counts as sent.
+    A ``flow_run_id`` says that this run, started by hand, will do the first job itself: that one counts as sent.
     Raises ``Conflict`` (code ``busy``) when a subject has open work, ``BudgetExceeded``.
     """
     subjects = [job.subject for job in jobs]
@@ -111,7 +111,7 @@ def place(
             premium=payer.plan.priority == "premium",
             max_attempts=max_attempts,
         )
-        if flow_run_id is not None:
+        if flow_run_id is not None and not rows:
             job.status, job.attempts, job.dispatches = JobStatus.SENT, 1, 1
             job.flow_run_id, job.sent_at = flow_run_id, now(session)
         rows.append(job)

@@ -35,6 +35,7 @@ from maquette.media.normalise import normalise
 from maquette.media.probe import probe
 from maquette.orders import service as orders
 from maquette.orders.models import Lease
+from maquette.orders.paid import written_once
 from maquette.orders.policy import JITTER, short_pause_s
 from maquette.providers.clips.port import ClipRequest, OperationStatus, SpokenWord
 from maquette.providers.text.port import ScriptRequest, Written
@@ -340,27 +341,8 @@ def newest_file(workshop: Workshop, video_id: str, kind: str) -> Path:
 
 
 def _ask(workshop: Workshop, lease: Lease, request: ScriptRequest, *, asks: int) -> Written:
-    profile = workshop.writer.profile
-    key = journal.CallKey(
-        account=lease.subject,
-        brand_id=lease.brand_id,
-        order_id=lease.order_id,
-        subject=f"video:{lease.subject}",
-        step="script",
-        provider=profile.provider,
-        model=profile.model,
-        request=request.model_dump(mode="json") | {"asks": asks},
-    )
-    return journal.answer_once(
-        workshop.database,
-        key,
-        partial(workshop.writer.write_script, request),
-        kind=Written,
-        cost_micros=lambda answer: answer.cost_micros,
-        free=profile.local,
-        guard=partial(orders.guard, lease=lease),
-        breaker_base_s=workshop.settings.breaker_base_s,
-    )
+    write = partial(workshop.writer.write_script, request)
+    return written_once(workshop, lease, request, write, subject=f"video:{lease.subject}", step="script", asks=asks)
 
 
 def _clip_key(workshop: Workshop, lease: Lease, block: VideoBlock, request: ClipRequest) -> journal.CallKey:
