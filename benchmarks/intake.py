@@ -285,7 +285,7 @@ def report(found: Sequence[Compared], facts: Machine, *, quick: bool) -> Report:
         rows.append({**each.case.model_dump(), **row, **ratios, **each.model_dump(include=_STATEMENTS)})
     return Report(
         name="intake",
-        title=f"Placing an order, {len(found[0].intake.ms)} or so of each way",
+        title=f"Placing an order, {len(found[0].intake.ms)} times each way",
         command=command("intake", quick=quick),
         quick=quick,
         measured_at=moment(),

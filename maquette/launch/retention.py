@@ -13,7 +13,7 @@ from maquette.launch.flow_runs import PrefectFlowRuns
 from maquette.library import expiry
 from maquette.orders.models import IdempotentAnswer, Job
 from maquette.orders.service import OPEN_JOBS
-from maquette.providers.images import prune
+from maquette.providers import clips, images
 from maquette.settings import Settings
 from maquette.storage.port import Store
 
@@ -65,7 +65,7 @@ def forget_history(database: Database, settings: Settings) -> tuple[int, int]:
 
 
 def retain(database: Database, store: Store, settings: Settings, runs: PrefectFlowRuns) -> Retained:
-    """One pass. Raises ``StackError`` when Prefect does not answer; our own part is done by then."""
+    """One pass. Raises ``StackError`` when Prefect does not answer and ``OSError``; our own part is done by then."""
     assets = expire_media(database, store)
     events, answers = forget_history(database, settings)
     with database.begin() as session:
@@ -74,6 +74,6 @@ def retain(database: Database, store: Store, settings: Settings, runs: PrefectFl
         assets=assets,
         events=events,
         answers=answers,
-        provider_files=prune(settings, before),
+        provider_files=clips.prune(settings, before) + images.prune(settings, before),
         prefect_runs=runs.forget_ended(before),
     )

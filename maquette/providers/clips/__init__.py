@@ -1,5 +1,7 @@
 """Video clips: the port, its adapters (local, replicate, veo) and the choice between them."""
 
+from datetime import datetime
+
 from maquette.errors import ConfigurationError
 from maquette.providers import catalogue
 from maquette.providers.clips.port import ClipProvider
@@ -47,3 +49,13 @@ def clips_from_settings(settings: Settings) -> ClipProvider:
             raise ConfigurationError(
                 f"no adapter for the clip provider {other}: set MAQUETTE_CLIP_PROVIDER to local, replicate or veo"
             )
+
+
+def prune(settings: Settings, older_than: datetime) -> int:
+    """Remove what the local provider keeps of clips that were ordered before ``older_than``; how many.
+
+    Raises ``OSError``.
+    """
+    from maquette.providers.clips.local.books import Books
+
+    return Books(settings.home / "provider-local").prune(older_than)

@@ -1,5 +1,6 @@
 """The choice of a provider by the settings."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from pydantic import SecretStr
 
 from maquette.errors import ConfigurationError
 from maquette.providers.catalogue import catalogue
-from maquette.providers.clips import clips_from_settings
+from maquette.providers.clips import clips_from_settings, prune
 from maquette.settings import Settings
 from tests.providers.clip_contract import a_request
 
@@ -18,6 +19,17 @@ def test_by_default_clips_are_local_below_the_home(tmp_path: Path) -> None:
     assert provider.profile.price_micros_per_s == 250
     provider.submit(a_request(), reference="a/1")
     assert (tmp_path / "provider-local" / "submissions.jsonl").exists()
+
+
+def test_what_the_local_provider_keeps_is_given_up_by_its_age(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    provider = clips_from_settings(settings)
+    provider.submit(a_request(), reference="a/1")
+    moment = datetime.now(UTC)
+    assert prune(settings, moment - timedelta(days=1)) == 0
+    assert provider.find("a/1") is not None
+    assert prune(settings, moment + timedelta(days=1)) == 1
+    assert provider.find("a/1") is None
 
 
 @pytest.mark.parametrize(
