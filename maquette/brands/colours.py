@@ -56,6 +56,7 @@ def _difference(one: Lab, other: Lab) -> float:
     return (one[0] - other[0]) ** 2 + 4 * (one[1] - other[1]) ** 2 + 4 * (one[2] - other[2]) ** 2
 
 
+@lru_cache(maxsize=1024)
 def colour_name(value: str, language: Literal["en", "fr", "es"] = "en") -> str:
     """The name of the named colour that looks most like ``value``, a hex value in any usual spelling.
 

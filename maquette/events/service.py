@@ -19,12 +19,14 @@ def append(session: Session, subject: str, type_: str, data: Mapping[str, JsonVa
     never sees ``seq`` n+1 before n.
     """
     session.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(subject, 1))))
-    last = session.execute(sa.select(sa.func.max(Event.seq)).where(col(Event.subject) == subject)).scalar()
-    event = Event(subject=subject, seq=(last or 0) + 1, type=type_, data=dict(data))
-    session.add(event)
-    session.flush()
-    session.execute(sa.select(sa.func.pg_notify(CHANNEL, subject)))
-    return event.seq
+    table = Event.__table__  # type: ignore[attr-defined]  # SQLModel declares it at run time
+    next_ = sa.select(
+        sa.literal(subject), sa.func.coalesce(sa.func.max(table.c.seq), 0) + 1, sa.literal(type_),
+        sa.literal(dict(data), table.c.data.type),
+    ).where(table.c.subject == subject)  # fmt: skip
+    told = sa.func.pg_notify(CHANNEL, subject)
+    append = sa.insert(table).from_select(["subject", "seq", "type", "data"], next_).returning(table.c.seq, told)
+    return int(session.execute(append).one().seq)
 
 
 def since(session: Session, subject: str, *, seq: int = 0, limit: int = 500) -> Sequence[Event]:

@@ -83,8 +83,8 @@ def require_references(session: Session, references: tuple[UUID, ...], *, brand_
 
 
 def new_subject(kind: str) -> str:
-    """A new name of a thing that is made, such as ``image_20260131_120000_5f3a9c``."""
-    return f"{kind}_{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"
+    """A new name of a thing that is made, such as ``image_20260131_120000_5f3a9c0d12e4``."""
+    return f"{kind}_{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(6)}"
 
 
 def end_job(session: Session, job: Job, status: ItemStatus, error: MaquetteError) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+import sqlalchemy as sa
 from pydantic import BaseModel, JsonValue
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session
@@ -28,14 +29,12 @@ def once(
     """
     if key is None:
         return answer()
-    first = session.execute(
-        insert(IdempotentAnswer).values(key=key, request=dict(request)).on_conflict_do_nothing().returning(
-            IdempotentAnswer.__table__.c.key  # type: ignore[attr-defined]  # SQLModel declares it at run time
-        )
-    ).first()  # fmt: skip
+    table = IdempotentAnswer.__table__  # type: ignore[attr-defined]  # SQLModel declares it at run time
+    record = insert(table).values(key=key, request=dict(request)).on_conflict_do_nothing().returning(table.c.key)
+    first = session.execute(record).first()
     if first is not None:
         given = answer()
-        session.get_one(IdempotentAnswer, key).response = given.model_dump(mode="json")
+        session.execute(sa.update(table).where(table.c.key == key).values(response=given.model_dump(mode="json")))
         return given
     stored = session.get_one(IdempotentAnswer, key)
     if stored.request != dict(request):

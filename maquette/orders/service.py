@@ -92,7 +92,6 @@ def place(
     Raises ``Conflict`` (code ``busy``) when a subject has open work, ``BudgetExceeded``.
     """
     subjects = [job.subject for job in jobs]
-    _require_idle(session, subjects, code=busy)
     order = Order(
         brand_id=payer.brand_id, kind=kind, brief=dict(brief), campaign_name=campaign_name[:120], retry_of=retry_of
     )
@@ -136,7 +135,7 @@ def place(
     session.add_all(items)
     session.flush()
     # Last, for from here on the brand's other orders wait.
-    moment = payer.moment or now(session)
+    moment = payer.moment or order.created_at
     quota.reserve(session, brand_id=payer.brand_id, plan=payer.plan, period=period_of(moment), items=amounts)
     announce(session, order.id, "placed", {"items": len(items)})
     notify(session)
@@ -348,12 +347,6 @@ def end(
         announce(session, job.order_id, "item", _told(item))
     if summary is not None:  # an order's last event, for listeners go when they hear it
         announce(session, job.order_id, "ended", {"status": str(summary)})
-
-
-def _require_idle(session: Session, subjects: Sequence[str], *, code: str) -> None:
-    busy = select(Job.id).where(col(Job.subject).in_(subjects), col(Job.status).in_(OPEN_JOBS))
-    if session.exec(busy.limit(1)).first() is not None:
-        raise _busy(subjects, code=code)
 
 
 def _busy(subjects: Sequence[str], *, code: str) -> Conflict:

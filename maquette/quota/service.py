@@ -61,16 +61,15 @@ def reserve(session: Session, *, brand_id: UUID, plan: Plan, period: int, items:
     """
     total = sum(items.values(), Amounts())
     counters = MonthlyCounters.__table__  # type: ignore[attr-defined]  # SQLModel declares it at run time
-    session.execute(insert(counters).values(brand_id=brand_id, period_yyyymm=period).on_conflict_do_nothing())
-    after = (
-        session.execute(
-            _guarded(counters, plan, total)
-            .where(counters.c.brand_id == brand_id, counters.c.period_yyyymm == period)
-            .returning(counters)
-        )
-        .mappings()
-        .first()
+    take = (
+        _guarded(counters, plan, total)
+        .where(counters.c.brand_id == brand_id, counters.c.period_yyyymm == period)
+        .returning(counters)
     )
+    after = session.execute(take).mappings().first()
+    if after is None:  # refused, or the month's first
+        session.execute(insert(counters).values(brand_id=brand_id, period_yyyymm=period).on_conflict_do_nothing())
+        after = session.execute(take).mappings().first()
     if after is None:
         raise _refusal(session, brand_id=brand_id, plan=plan, period=period, total=total)
     session.add_all(

@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from uuid import UUID, uuid4
@@ -16,7 +16,6 @@ from sqlmodel import Session, col
 from maquette.errors import Conflict, NotFound
 from maquette.intake.requests import MediaRequest
 from maquette.intake.service import Accepted, Intake
-from maquette.orders import service as orders
 from maquette.orders.idempotency import once
 from maquette.orders.models import IdempotentAnswer, Job, Order
 from maquette.quota.models import Reservation
@@ -163,21 +162,14 @@ def test_the_order_of_fields_and_the_kind_of_a_number_tell_no_requests_apart(int
         assert ask(session, {"b": [0, "é"], "a": 1}) == Answer(number=0)
 
 
-def test_without_their_unique_keys_requests_would_be_worked_on_twice(
-    postgres: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_their_unique_keys_requests_would_be_worked_on_twice(postgres: str) -> None:
     both = threading.Barrier(2, timeout=20)
     worked: list[int] = []
-    require_idle = orders._require_idle
 
     def work() -> Answer:
         both.wait()  # with the key, the second would wait for the first instead
         worked.append(len(worked))
         return Answer(number=0)
-
-    def looked_and_not_yet_written(session: Session, subjects: Sequence[str], *, code: str) -> None:
-        require_idle(session, subjects, code=code)
-        both.wait()
 
     with own_database(postgres) as database:
         with database.begin() as session:
@@ -195,5 +187,4 @@ def test_without_their_unique_keys_requests_would_be_worked_on_twice(
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(ask, range(2)))
             assert worked == [0, 1]
-            monkeypatch.setattr(orders, "_require_idle", looked_and_not_yet_written)
             assert len(set(pool.map(order, range(2)))) == 2
