@@ -5,7 +5,7 @@ from uuid import UUID
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Cancelled
+from prefect.states import Cancelled, Failed
 
 from maquette.carousels.production import CarouselResult
 from maquette.errors import LeaseHeld, StaleLease
@@ -50,6 +50,11 @@ async def make_carousel(
             await make_all(lease, deliver_slide)
             await keep_pdf(lease)
             await gallery.pictures(lease)
-            return await carousel_result(lease)
+            result = await carousel_result(lease)
+            return (
+                result
+                if result.status != "failed"
+                else Failed(message=f"{lease.subject}: see its items for the reasons")
+            )
     except (LeaseHeld, StaleLease) as error:
         return Cancelled(message=str(error))

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Cancelled
+from prefect.states import Cancelled, Failed
 
 from maquette.errors import LeaseHeld, StaleLease
 from maquette.images.models import ImagesResult, Language
@@ -46,6 +46,11 @@ async def make_images(
         async with attempt(job_id, intake) as lease, gallery.progress(lease):
             await make_all(lease, deliver_image)
             await gallery.pictures(lease)
-            return await images_result(lease)
+            result = await images_result(lease)
+            return (
+                result
+                if result.status != "failed"
+                else Failed(message=f"{lease.subject}: see its items for the reasons")
+            )
     except (LeaseHeld, StaleLease) as error:
         return Cancelled(message=str(error))

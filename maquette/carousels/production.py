@@ -14,7 +14,7 @@ from maquette.carousels.briefs import KIND, SLIDE, CarouselBrief
 from maquette.carousels.models import CarouselPlan
 from maquette.carousels.rendering import drawn, look_of, made_to_fit, render_file, style_of_kit
 from maquette.carousels.rules import given_texts, lint, merge_texts, parse_plan, require_limits
-from maquette.carousels.service import Carousels, get_carousel
+from maquette.carousels.service import Carousels, get_carousel, slides_of
 from maquette.db.types import now
 from maquette.images import production as pictures
 from maquette.images.models import ImageOrder
@@ -162,8 +162,8 @@ def keep_pdf(workshop: Workshop, lease: Lease) -> None:
     Raises ``StorageError``.
     """
     with workshop.database.begin() as session:
-        carousel = get_carousel(session, lease.subject)
-    if CarouselBrief.model_validate(carousel.brief).pdf:
+        carousel, slides = get_carousel(session, lease.subject), slides_of(session, lease.subject)
+    if slides and CarouselBrief.model_validate(carousel.brief).pdf:
         Carousels(workshop.database, workshop.store, workshop.settings).keep_pdf(lease.subject)
 
 
@@ -283,5 +283,5 @@ def _show(session: Session, lease: Lease, brief: CarouselBrief, file: StoredFile
             ),
         )
     elif number < int(str(cover.provenance["cover"])):
-        library.replace(session, cover, file, text=cover.text)
+        library.replace(session, cover, file, text={"alt": shown.text["alt"]} if shown.text else None)
         cover.provenance = cover.provenance | {"cover": number}

@@ -87,9 +87,8 @@ class Carousels:
             version = carousel.versions.get(str(number), 0)
         if change.version not in (None, version):
             raise Conflict(f"slide {number} was changed meanwhile (it is at version {version}): read it again")
-        plan = CarouselPlan.model_validate(carousel.plan)
-        old = plan.slides[number - 1]
-        text = old.text.model_copy(update=change.model_dump(exclude_none=True, exclude={"version"}))
+        old = CarouselPlan.model_validate(carousel.plan).slides[number - 1].text
+        text = old.model_copy(update=change.model_dump(exclude_none=True, exclude={"version"}))
         require_limits(text, number=number)
         require_drawable(drawn(text))
         made = render_file(
@@ -109,7 +108,8 @@ class Carousels:
             carousel = get_carousel(session, carousel_id, lock=True)
             if carousel.versions.get(str(number), 0) != version:
                 raise Conflict(f"slide {number} was changed meanwhile: read it again")
-            plan.slides[number - 1] = old.model_copy(update={"text": text})
+            plan = CarouselPlan.model_validate(carousel.plan)  # as it is now: other slides may have changed
+            plan.slides[number - 1].text = text
             plan.warnings = lint(plan, banned_words=plan.meta.get("banned_words", []), language=_language(carousel))
             carousel.plan = plan.model_dump(mode="json")
             carousel.versions = carousel.versions | {str(number): version + 1}
@@ -119,7 +119,7 @@ class Carousels:
             self.store.publish(file.key, f"{carousel_id}/slide_{number:02d}{Path(file.key).suffix}")
             cover = library.newest(session, carousel_id, KIND)
             if cover is not None and cover.provenance.get("cover") == number:
-                library.replace(session, cover, file, text=cover.text)
+                library.replace(session, cover, file, text={"alt": text.alt})
             orders.announce(
                 session,
                 slide_order(slide),

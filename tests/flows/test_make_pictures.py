@@ -3,6 +3,8 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -15,6 +17,7 @@ from flows.image import make_images
 from flows.maintenance import cleanup_stuck_jobs, retention
 from maquette.brands import service as brands
 from maquette.carousels.briefs import SlideEdit
+from maquette.carousels.rendering import render_file
 from maquette.carousels.service import Carousels
 from maquette.db.engine import Database
 from maquette.errors import Conflict, InvalidInput
@@ -187,6 +190,19 @@ async def test_a_slide_that_fails_is_tried_again_alone_by_the_next_attempt(
     assert_books_agree(database, settings, second)
 
 
+async def test_a_run_that_delivers_nothing_has_failed(rehearse: Rehearse, settings: Settings) -> None:
+    videos = rehearse(**QUICK, local_image_faults={"1": ["refuse"] * 2})
+    accepted = intake_of(videos).order(MediaRequest(topic="une ombre"))
+    state = await make_images(job_id=accepted.job_id, return_state=True)
+    assert state.is_failed()
+    document = order_of(videos, accepted)
+    assert (document.status, document.items[0].error_code, document.items[0].reservation) == (
+        "failed",
+        "usage_guidelines",
+        "refunded",
+    )
+
+
 async def test_three_attempts_then_the_reason_and_the_refund(
     rehearse: Rehearse, settings: Settings, database: Database
 ) -> None:
@@ -207,7 +223,9 @@ async def test_three_attempts_then_the_reason_and_the_refund(
     assert_books_agree(database, settings, document)
 
 
-async def test_a_slide_is_edited_from_its_kept_background(rehearse: Rehearse, settings: Settings) -> None:
+async def test_a_slide_is_edited_from_its_kept_background(
+    rehearse: Rehearse, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     videos = rehearse(**QUICK)
     accepted = intake_of(videos).order(MediaRequest(format="carousel", topic="Le sommeil", count=3))
     await run(videos, accepted)
@@ -224,6 +242,17 @@ async def test_a_slide_is_edited_from_its_kept_background(rehearse: Rehearse, se
     with pytest.raises(InvalidInput, match="title"):
         carousels.edit_slide(before.carousel_id, 2, SlideEdit(title="x" * 5000))
     assert carousels.get(before.carousel_id) == after
+    place = "maquette.carousels.service.render_file"
+
+    def meanwhile(*args: Any, **kwargs: Any) -> Path:
+        monkeypatch.setattr(place, render_file)
+        carousels.edit_slide(before.carousel_id, 3, SlideEdit(title="Une autre fin"))
+        return render_file(*args, **kwargs)
+
+    monkeypatch.setattr(place, meanwhile)
+    carousels.edit_slide(before.carousel_id, 1, SlideEdit(title="Un autre début"))
+    titles = [slide.text.title for slide in carousels.get(before.carousel_id).slides]
+    assert titles == ["Un autre début", "Un autre titre", "Une autre fin"]  # neither edit lost the other
     pdf = carousels.pdf(before.carousel_id)
     assert pdf.read_bytes().count(b"/Type /Page\n") + pdf.read_bytes().count(b"/Type /Page ") == 3
     pdf.unlink()
