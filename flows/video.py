@@ -1,6 +1,7 @@
 """A theme becomes a finished vertical video."""
 
 import asyncio
+from itertools import count
 from typing import Annotated
 from uuid import UUID
 
@@ -93,7 +94,7 @@ async def shoot_all(lease: Lease) -> None:
 async def shoot(lease: Lease, block_id: UUID, *, number: int, turn: asyncio.Semaphore) -> None:
     """One block: order, wait, normalise; again as long as the rules allow."""
     log = get_run_logger()
-    while True:
+    for failures in count():
         try:
             async with turn, provider_slot(lease, block_id):
                 call_id = await submit_clip(lease, block_id, number=number)
@@ -101,7 +102,7 @@ async def shoot(lease: Lease, block_id: UUID, *, number: int, turn: asyncio.Sema
             await receive_clip(lease, block_id, call_id, number=number)
             return
         except (ProviderError, MediaError, StorageError) as error:
-            verdict = await judge(lease, block_id, error)
+            verdict = await judge(lease, block_id, error, failures=failures)
             if verdict.retry_in_s is None:
                 log.error("%s; given up", verdict.reason)
                 return

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import count
 from random import Random
 from typing import Final
 from uuid import UUID
@@ -72,7 +73,7 @@ async def make_all(lease: Lease, deliver: Callable[..., Awaitable[UUID]]) -> Non
 
 async def _make(lease: Lease, item: ItemRef, deliver: Callable[..., Awaitable[UUID]], turn: asyncio.Semaphore) -> None:
     log = get_run_logger()
-    while True:
+    for failures in count():
         try:
             async with turn, _provider_slot(lease, item.id):
                 call_id = await submit_picture(lease, item.id, number=item.number)
@@ -80,7 +81,9 @@ async def _make(lease: Lease, item: ItemRef, deliver: Callable[..., Awaitable[UU
             await deliver(lease, item.id, call_id, number=item.number)
             return
         except OF_ONE_ITEM as error:
-            judged = await asyncio.to_thread(images.judge, workshop(), lease, item.id, error, random=Random())
+            judged = await asyncio.to_thread(
+                images.judge, workshop(), lease, item.id, error, failures=failures, random=Random()
+            )
             if judged.again_in_s is not None:
                 log.warning("%s; again in %.1f s", judged.reason, judged.again_in_s)
                 await asyncio.sleep(judged.again_in_s)

@@ -76,9 +76,11 @@ async def provider_slot(lease: Lease, block_id: UUID) -> AsyncIterator[None]:
         yield
 
 
-async def judge(lease: Lease, block_id: UUID, error: MaquetteError) -> production.Verdict:
+async def judge(lease: Lease, block_id: UUID, error: MaquetteError, *, failures: int) -> production.Verdict:
     """Record a block's failure; whether and when it is tried again."""
-    return await asyncio.to_thread(production.judge, workshop(), lease, block_id, error, random=Random())
+    return await asyncio.to_thread(
+        production.judge, workshop(), lease, block_id, error, failures=failures, random=Random()
+    )
 
 
 @task(name="assemble-film", task_run_name="assemble the film", **KEPT)

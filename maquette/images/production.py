@@ -186,12 +186,14 @@ def fitted(workshop: Workshop, raw: StoredFile, width: int, height: int) -> Stor
     return workshop.store.put(made)
 
 
-def judge(workshop: Workshop, lease: Lease, item_id: UUID, error: MaquetteError, *, random: Random) -> Judged:
+def judge(
+    workshop: Workshop, lease: Lease, item_id: UUID, error: MaquetteError, *, failures: int, random: Random
+) -> Judged:
     """Write down why an item failed, and say whether this run tries it again.
 
     A refused picture is reworded once, at once; a provider that is out of service for a moment is waited for. What
     may pass is left open for the job's next attempt, and what cannot pass ends the item and refunds it; neither
-    stops the others.
+    stops the others. ``failures`` are the item's earlier ones in this run.
     """
     with workshop.database.begin() as session:
         orders.guard(session, lease, settle=True)
@@ -201,10 +203,11 @@ def judge(workshop: Workshop, lease: Lease, item_id: UUID, error: MaquetteError,
             item.reworded = True
             item.tries += 1
             return Judged(again_in_s=0, reason=reason)
-        if (pause_s := short_pause_s(error)) is not None:
+        if (pause_s := short_pause_s(error, failures=failures)) is not None:
             return Judged(again_in_s=pause_s * (1 + random.uniform(0, JITTER)), reason=reason)
         if is_outage(error) or is_passing(error):
-            if not is_outage(error):
+            # Only a call that has ended is followed by another: what still runs, or could not be kept, is paid for.
+            if isinstance(error, MediaError) or error.values.get("operation_ended"):
                 item.tries += 1
             item.error_code, item.error_message = error.code, str(error)
             item.error_values = {key: str(value) for key, value in error.values.items()}

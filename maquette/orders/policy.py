@@ -8,8 +8,9 @@ from pydantic import BaseModel
 from maquette.errors import MaquetteError, MediaError, StorageError, Transient, is_outage
 
 JITTER: Final = 0.2
-# A pause of a provider that is not worth another run: the run itself waits for it.
+# A pause of a provider that is not worth another run: the run itself waits for it, so many times.
 SHORT_PAUSE_S: Final = 20.0
+SHORT_PAUSES: Final = 5
 
 
 class Verdict(BaseModel):
@@ -33,9 +34,12 @@ def is_passing(error: BaseException) -> bool:
     )
 
 
-def short_pause_s(error: BaseException) -> float | None:
-    """How long a run waits for its provider before it asks again; ``None`` where the job should wait instead."""
-    if not is_outage(error):
+def short_pause_s(error: BaseException, *, failures: int) -> float | None:
+    """How long a run waits for its provider before it asks again; ``None`` where the job should wait instead.
+
+    ``failures`` are those of the same item in this run before.
+    """
+    if not is_outage(error) or failures >= SHORT_PAUSES:
         return None
     named_s = getattr(error, "retry_after_s", None)
     return named_s if named_s is not None and named_s <= SHORT_PAUSE_S else None

@@ -276,12 +276,14 @@ def frame_of(workshop: Workshop, video: Video) -> Frame:
     )
 
 
-def judge(workshop: Workshop, lease: Lease, block_id: UUID, error: MaquetteError, *, random: Random) -> Verdict:
+def judge(
+    workshop: Workshop, lease: Lease, block_id: UUID, error: MaquetteError, *, failures: int, random: Random
+) -> Verdict:
     """Write down why the block failed and say whether it gets another try, and when.
 
     Three retries at most; a refused block is reworded once; a lost answer, a wrong request or a full disk
     is not tried again, for it would cost twice or fail alike. A provider that is out of service for a moment is
-    waited for, which is no try; for longer, the whole job waits.
+    waited for, which is no try; for longer, the whole job waits. ``failures`` are the block's earlier ones in this run.
     """
     settings = workshop.settings
     with writing(workshop, lease) as (session, _video):
@@ -292,7 +294,7 @@ def judge(workshop: Workshop, lease: Lease, block_id: UUID, error: MaquetteError
             block.tries += 1
             if not block.reworded:
                 block.reworded, retry_in_s = True, 0.0
-        elif (pause_s := short_pause_s(error)) is not None:
+        elif (pause_s := short_pause_s(error, failures=failures)) is not None:
             retry_in_s = pause_s * (1 + random.uniform(0, JITTER))
         elif isinstance(error, (Transient, MediaError)) and error.code not in ("operation_timeout", "provider_paused"):
             block.tries += 1

@@ -1,6 +1,8 @@
 """Images and carousels in a real Prefect engine, against a provider that fails, refuses and loses answers."""
 
+import errno
 import json
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -187,6 +189,29 @@ async def test_a_slide_that_fails_is_tried_again_alone_by_the_next_attempt(
     assert (second.status, second.completed) == ("completed", 4)
     tried = [number for number, _, _ in paid(settings)]
     assert {number: tried.count(number) for number in (1, 2, 3, 4)} == {1: 2, 2: 2, 3: 1, 4: 2}
+    assert_books_agree(database, settings, second)
+
+
+async def test_what_runs_or_could_not_be_kept_is_not_ordered_again(
+    rehearse: Rehearse, settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    videos = rehearse(**QUICK, local_image_faults={"2": ["stall"]}, image_timeout_s=0.3, local_stall_s=3600)
+    accepted = intake_of(videos).order(MediaRequest(topic="un moulin", count=2))
+    real = os.link
+
+    def broken(source: Path, target: Path) -> None:
+        if "assets" in str(target):
+            raise OSError(errno.EIO, "Input/output error")
+        real(source, target)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "link", broken)
+        first = await run(videos, accepted)
+    assert (first.completed, first.jobs[0].status) == (0, "queued")
+    videos = rehearse(**QUICK, local_image_faults={"2": ["stall"]}, local_stall_s=0)  # disk and provider recover
+    second = await run(videos, accepted)
+    assert (second.status, second.completed) == ("completed", 2)
+    assert [(number, price) for number, _, price in paid(settings)] == [(1, PRICE), (2, PRICE)]
     assert_books_agree(database, settings, second)
 
 

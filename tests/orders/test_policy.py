@@ -17,6 +17,7 @@ from maquette.errors import (
     StorageError,
     Transient,
 )
+from maquette.orders import policy
 from maquette.orders.policy import Verdict, is_passing, retry_delay_s, verdict
 
 RANDOMS = st.integers(0, 2**32).map(Random)
@@ -100,3 +101,11 @@ def test_a_wait_is_never_shorter_than_the_provider_named(named_s: float | None, 
 
 def test_delays_spread() -> None:
     assert len({judged(MediaError("no"), random=Random(seed)).delay_s for seed in range(20)}) == 20
+
+
+def test_a_short_pause_is_waited_for_five_times_and_a_long_one_never() -> None:
+    throttled = Transient("slow down", retry_after_s=policy.SHORT_PAUSE_S)
+    assert [policy.short_pause_s(throttled, failures=n) for n in range(7)] == [policy.SHORT_PAUSE_S] * 5 + [None] * 2
+    assert policy.short_pause_s(Transient("slow down", retry_after_s=20.1), failures=0) is None
+    assert policy.short_pause_s(Transient("no connection"), failures=0) is None
+    assert policy.short_pause_s(Transient("it failed", retry_after_s=1, operation_ended=True), failures=0) is None
