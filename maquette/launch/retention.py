@@ -44,16 +44,21 @@ def expire_media(database: Database, store: Store) -> int:
 
 
 def forget_history(database: Database, settings: Settings) -> tuple[int, int]:
-    """Drop the events of things on which nothing happened for ``history_keep_days``, and stored answers as old."""
+    """Drop all events but the last of things that are quiet for ``history_keep_days``, and stored answers as old."""
     with database.begin() as session:
         before = now(session) - timedelta(days=settings.history_keep_days)
-        newest = sa.func.max(col(Event.created_at))
-        quiet = sa.select(col(Event.subject)).group_by(col(Event.subject)).having(newest < before)
+        quiet = (
+            sa.select(col(Event.subject))
+            .group_by(col(Event.subject))
+            .having(sa.func.max(col(Event.created_at)) < before)
+        )
+        # The last one stays: the next is numbered after it, so that nobody hears a number twice.
+        last = sa.select(sa.func.max(col(Event.id))).group_by(col(Event.subject))
         names = (col(Job.subject), "order:" + sa.cast(col(Job.order_id), sa.Text))
         open_ = sa.union(*(sa.select(name).where(col(Job.status).in_(OPEN_JOBS)) for name in names))
         events = session.execute(
             sa.delete(Event)
-            .where(col(Event.subject).in_(quiet), col(Event.subject).not_in(open_))
+            .where(col(Event.subject).in_(quiet), col(Event.subject).not_in(open_), col(Event.id).not_in(last))
             .returning(col(Event.id))
         )
         answers = session.execute(

@@ -5,12 +5,16 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 
 from flows.video import make_video
 from maquette.db.engine import Database
-from maquette.errors import MaquetteError
+from maquette.db.types import now
+from maquette.errors import MaquetteError, QuotaExceeded
 from maquette.journal import service as journal
+from maquette.orders import documents
 from maquette.orders import service as orders
+from maquette.providers.clips.local.provider import LocalClips
 from maquette.settings import Settings
 from maquette.videos import production
 from maquette.videos.documents import VideoDocument
@@ -114,6 +118,38 @@ async def test_a_stalled_operation_is_waited_for_again_and_never_paid_twice(
     assert again.status == "completed"
     assert [outcome for number, outcome, _ in paid(settings) if number == 1] == ["stall"]
     assert_books_agree(database, settings, again)
+
+
+async def test_a_film_waits_for_a_provider_whose_account_is_empty_and_uses_up_no_attempt(
+    rehearse: Rehearse, settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    videos = rehearse(breaker_base_s=60)
+    placed = videos.order(BRIEF)
+    asked: list[str] = []
+
+    def empty(*args: object, reference: str) -> str:
+        asked.append(reference)
+        raise QuotaExceeded("the account is empty")
+
+    with monkeypatch.context() as account:
+        account.setattr(LocalClips, "submit", empty)
+        state = await make_video(job_id=placed.job_id, return_state=True)
+    assert state.is_failed()
+    with database.begin() as session:
+        job = orders.get_job(session, placed.job_id)
+        assert (job.status, job.attempts, job.dispatches) == ("queued", 0, 1)
+        assert job.available_at > now(session)
+        (breaker,) = documents.queue_document(session).breakers
+        assert (breaker.provider, breaker.open_until is not None) == ("local", True)
+        # The provider's time has come.
+        session.execute(sa.text("UPDATE provider_breakers SET open_until = clock_timestamp()"))
+    assert videos.get(placed.video_id).status == "generating_parallel"
+    assert len(asked) <= 2  # blocks that were on their way; nobody else asked
+    video = await run(videos, placed)
+    assert video.status == "completed"
+    assert_books_agree(database, settings, video)
+    with database.begin() as session:
+        assert documents.queue_document(session).breakers == []
 
 
 async def test_an_edit_makes_one_block_and_the_film_anew(rehearse: Rehearse, settings: Settings) -> None:
