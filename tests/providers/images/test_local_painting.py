@@ -114,6 +114,11 @@ def test_words_are_read_in_the_language_that_they_are_in(prompt: str) -> None:
     assert {look.hero, *look.others} >= {"coffee"}
 
 
+def test_an_article_of_one_language_is_no_thing_of_another() -> None:
+    assert _look("le thé", language="fr").hero is not None
+    assert _look("a quux in the quux", language="en").hero is None
+
+
 def test_words_about_the_picture_are_no_motif() -> None:
     """Whatever the domain's prompts add to a topic: styles, modes, categories, goals, industry, colours, tone."""
     topic = "Une photo de pain au levain, lumière douce"

@@ -32,6 +32,7 @@ class _Data(BaseModel):
     backgrounds: list[str]
     manner: str
     ideas: frozenset[str]
+    little_words: frozenset[str]
     lettered: frozenset[str]
     vivid: dict[str, float]
 
@@ -124,8 +125,10 @@ def _shown(prompt: str) -> str:
 
 def _seen(text: str, language: str) -> tuple[str, list[Concept]]:
     """The language in which the text names the most, its own first, and what it names."""
+    # A little word of one language may be a thing of another: the English article is French tea.
+    bare = re.sub(r"\w+", lambda word: "" if word[0].casefold() in _data().little_words else word[0], text)
     for each in (language, *(one for one in _LANGUAGES if one != language)):
-        found = [one.concept for one in lexicon.seen(text, language=each)]
+        found = [one.concept for one in lexicon.seen(text if each == language else bare, language=each)]
         if found:
             return each, found
     return language, []
