@@ -80,7 +80,7 @@ def test_a_worker_stopped_past_its_lease_and_continued_writes_nothing(rehearsal:
         for process in stopped:
             os.kill(process.pid, signal.SIGCONT)
     # Woken up, the stale run is refused and ends without a trace.
-    until(lambda: len(rehearsal.workers()) == 1, what="the end of the stale run's process")
+    until(partial(rehearsal.let_go, "while-waiting"), what="the end of the stale run's process")
     rehearsal.require_one_payment_per_block(video)
     assert rehearsal.files(video_id) == settled
     assert rehearsal.videos.get(video_id) == video

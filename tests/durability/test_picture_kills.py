@@ -60,7 +60,7 @@ def test_a_run_that_was_stopped_past_its_lease_settles_nothing(rehearsal: Rehear
         for process in stopped:
             os.kill(process.pid, signal.SIGCONT)
     # Woken up, the stale run is refused, and so is its settlement.
-    until(lambda: len(rehearsal.workers()) == 1, what="the end of the stale run's process")
+    until(partial(rehearsal.let_go, "before-settle"), what="the end of the stale run's process")
     assert rehearsal.order(order_id) == order
     rehearsal.require_delivered_and_paid_once(order)
     rehearsal.kill_worker()  # its crash point dies with it
