@@ -10,7 +10,7 @@ from prefect.states import Cancelled, Failed
 from maquette.carousels.production import CarouselResult
 from maquette.errors import LeaseHeld, StaleLease
 from maquette.images.models import Language
-from maquette.intake.requests import MediaRequest
+from maquette.intake.requests import MediaRequest, checked
 from maquette.intake.service import Intake
 from maquette.providers.images.port import Ratio
 from maquette.workshop import Workshop
@@ -38,10 +38,20 @@ async def make_carousel(
     """
 
     def intake(work: Workshop, key: str, run_id: UUID | None) -> UUID:
-        request = MediaRequest(
-            format="carousel", topic=topic, count=slides, ratio=ratio, language=language, slide_format=slide_format,
-            pdf=pdf, seed=seed, brand_id=brand_id,
-        )  # fmt: skip
+        request = checked(
+            MediaRequest,
+            {
+                "format": "carousel",
+                "topic": topic,
+                "count": slides,
+                "ratio": ratio,
+                "language": language,
+                "slide_format": slide_format,
+                "pdf": pdf,
+                "seed": seed,
+                "brand_id": brand_id,
+            },
+        )
         return Intake(work.database, work.store, work.settings).order(request, key=key, flow_run_id=run_id).job_id
 
     try:
@@ -51,10 +61,8 @@ async def make_carousel(
             await keep_pdf(lease)
             await gallery.pictures(lease)
             result = await carousel_result(lease)
-            return (
-                result
-                if result.status != "failed"
-                else Failed(message=f"{lease.subject}: see its items for the reasons")
-            )
+            if result.status == "failed":
+                return Failed(message=f"{lease.subject}: see its items for the reasons")
+            return result
     except (LeaseHeld, StaleLease) as error:
         return Cancelled(message=str(error))

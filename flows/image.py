@@ -9,7 +9,7 @@ from prefect.states import Cancelled, Failed
 
 from maquette.errors import LeaseHeld, StaleLease
 from maquette.images.models import ImagesResult, Language
-from maquette.intake.requests import MediaRequest
+from maquette.intake.requests import MediaRequest, checked
 from maquette.intake.service import Intake
 from maquette.providers.images.port import Ratio
 from maquette.workshop import Workshop
@@ -36,10 +36,19 @@ async def make_images(
     """
 
     def intake(work: Workshop, key: str, run_id: UUID | None) -> UUID:
-        request = MediaRequest(
-            format="image", topic=topic, count=count, variants=variants, ratio=ratio, language=language, seed=seed,
-            brand_id=brand_id,
-        )  # fmt: skip
+        request = checked(
+            MediaRequest,
+            {
+                "format": "image",
+                "topic": topic,
+                "count": count,
+                "variants": variants,
+                "ratio": ratio,
+                "language": language,
+                "seed": seed,
+                "brand_id": brand_id,
+            },
+        )
         return Intake(work.database, work.store, work.settings).order(request, key=key, flow_run_id=run_id).job_id
 
     try:
@@ -47,10 +56,8 @@ async def make_images(
             await make_all(lease, deliver_image)
             await gallery.pictures(lease)
             result = await images_result(lease)
-            return (
-                result
-                if result.status != "failed"
-                else Failed(message=f"{lease.subject}: see its items for the reasons")
-            )
+            if result.status == "failed":
+                return Failed(message=f"{lease.subject}: see its items for the reasons")
+            return result
     except (LeaseHeld, StaleLease) as error:
         return Cancelled(message=str(error))

@@ -14,6 +14,7 @@ from prefect import get_run_logger
 from prefect.artifacts import acreate_image_artifact, acreate_progress_artifact, aupdate_progress_artifact
 from sqlalchemy.exc import SQLAlchemyError
 
+from maquette.errors import MaquetteError
 from maquette.orders.models import Lease
 
 EVERY_S = 2.0
@@ -57,7 +58,7 @@ def telling() -> Iterator[None]:
     """Let nothing that happens to the page stop the work."""
     try:
         yield
-    except (httpx.HTTPError, SQLAlchemyError) as error:
+    except (httpx.HTTPError, SQLAlchemyError, MaquetteError) as error:
         get_run_logger().warning("the run's page could not be updated: %s", error)
 
 

@@ -32,14 +32,15 @@ async def progress(lease: Lease) -> AsyncIterator[None]:
 
 async def pictures(lease: Lease) -> None:
     """The pictures of the order on one sheet, and what each of its items came to."""
-    sheet = await asyncio.to_thread(_sheet, lease)
-    if sheet is not None:
-        try:
-            await artifacts.image(lease, "gallery", sheet, "Gallery")
-        finally:
-            sheet.unlink()
-    rows = await asyncio.to_thread(_rows, lease)
     with artifacts.telling():
+        sheet = await asyncio.to_thread(_sheet, lease)
+        if sheet is not None:
+            try:
+                await artifacts.image(lease, "gallery", sheet, "Gallery")
+            finally:
+                sheet.unlink()
+    with artifacts.telling():
+        rows = await asyncio.to_thread(_rows, lease)
         await acreate_table_artifact(rows, key=artifacts.key(lease, "items"), description=f"Items of {lease.subject}")
 
 

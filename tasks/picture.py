@@ -12,7 +12,7 @@ from prefect import get_run_logger, task
 from prefect.concurrency.asyncio import concurrency
 
 from maquette.carousels import production as carousels
-from maquette.errors import InvalidInput, MediaError, ProviderError, StorageError, is_outage
+from maquette.errors import InvalidInput, MaquetteError, MediaError, ProviderError, StorageError, is_outage
 from maquette.images import production as images
 from maquette.images.models import ImagesResult, ItemRef
 from maquette.orders.models import Lease
@@ -100,8 +100,11 @@ async def images_result(lease: Lease) -> ImagesResult:
 
 
 async def keep_pdf(lease: Lease) -> None:
-    """Keep a PDF of the slides, where it was ordered."""
-    await asyncio.to_thread(carousels.keep_pdf, workshop(), lease)
+    """Keep a PDF of the slides, where it was ordered. The slides are settled by now: one that fails is only told."""
+    try:
+        await asyncio.to_thread(carousels.keep_pdf, workshop(), lease)
+    except MaquetteError as error:
+        get_run_logger().warning("the PDF could not be kept: %s", error)
 
 
 async def carousel_result(lease: Lease) -> carousels.CarouselResult:

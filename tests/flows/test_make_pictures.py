@@ -22,7 +22,7 @@ from maquette.carousels.briefs import SlideEdit
 from maquette.carousels.rendering import render_file
 from maquette.carousels.service import Carousels
 from maquette.db.engine import Database
-from maquette.errors import Conflict, InvalidInput
+from maquette.errors import Conflict, InvalidInput, StorageError
 from maquette.intake.requests import MediaRequest
 from maquette.intake.service import Accepted, Intake
 from maquette.journal.costs import costs
@@ -297,6 +297,28 @@ async def test_a_run_without_a_job_takes_its_parameters_through_intake(
     folder = settings.home / "carousels" / carousel.carousel_id  # type: ignore[union-attr]  # as above
     assert {path.name for path in folder.iterdir()} == {"slide_01.png", "slide_02.png", "slide_03.png"}
     assert [order.completed for order in listed] == [3, 2]
+
+
+async def test_a_run_without_a_topic_says_so(rehearse: Rehearse) -> None:
+    rehearse(**QUICK)
+    for flow in (make_images, make_carousel):
+        with pytest.raises(InvalidInput, match="topic is ''"):
+            await flow()
+
+
+async def test_a_page_or_a_pdf_that_fails_stops_nothing_that_is_settled(
+    rehearse: Rehearse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object) -> None:
+        raise StorageError("no space left", code="storage_full")
+
+    videos = rehearse(**QUICK)
+    accepted = intake_of(videos).order(MediaRequest(format="carousel", topic="La pluie", count=3, pdf=True))
+    monkeypatch.setattr(Carousels, "keep_pdf", full)
+    monkeypatch.setattr("tasks.gallery.contact_sheet", full)
+    state = await make_carousel(job_id=accepted.job_id, return_state=True)
+    assert state.is_completed()
+    assert order_of(videos, accepted).status == "completed"
 
 
 async def test_a_cancelled_order_refuses_the_run_that_makes_it(
