@@ -14,7 +14,7 @@ from sqlmodel import col
 
 from maquette.db.engine import Database
 from maquette.db.types import now
-from maquette.errors import MaquetteError, StackError, Transient
+from maquette.errors import MaquetteError, StackError, StorageError, Transient
 from maquette.intake import failures
 from maquette.launch.flow_runs import FlowRuns, RunState
 from maquette.library import service as library
@@ -86,7 +86,10 @@ class Reconciler:
             self._close_reservation(item_id, repairs)
         with self._database.begin() as session:
             queue.notify(session)  # jobs never sent: a dispatcher may have missed its call
-        repairs.swept = library.sweep(self._database, self._store, older_than_s=self._settings.orphan_grace_s)
+        try:
+            repairs.swept = library.sweep(self._database, self._store, older_than_s=self._settings.orphan_grace_s)
+        except (OSError, StorageError) as error:  # a disk in trouble must not stop the repairs of orders
+            log.warning("old files could not be removed, trying again at the next pass: %s", error)
         return repairs
 
     def _leads(self, connection: psycopg.Connection) -> bool:

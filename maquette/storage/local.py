@@ -79,7 +79,7 @@ class LocalStore:
 
     def keys_older_than(self, moment: datetime) -> Iterator[str]:
         for path in self._objects.glob("??/*"):
-            if _touched(path) < moment:
+            if _untouched_since(path, moment):
                 yield path.relative_to(self._objects).as_posix()
 
     def delete(self, key: str) -> None:
@@ -91,7 +91,7 @@ class LocalStore:
             shutil.rmtree(self._name(f"{folder}/x").parent)
 
     def sweep_temporary(self, moment: datetime) -> int:
-        stale = [path for path in self._temporary.glob("*") if _touched(path) < moment]
+        stale = [path for path in self._temporary.glob("*") if _untouched_since(path, moment)]
         for path in stale:
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
@@ -117,9 +117,12 @@ def _storage_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _touched(path: Path) -> datetime:
-    # An object's first appearance counts, not the age of the file that was linked: ctime.
-    return datetime.fromtimestamp(path.stat().st_ctime, UTC)
+def _untouched_since(path: Path, moment: datetime) -> bool:
+    try:
+        # An object's first appearance counts, not the age of the file that was linked: ctime.
+        return datetime.fromtimestamp(path.stat().st_ctime, UTC) < moment
+    except FileNotFoundError:  # work goes on meanwhile: a file may be renamed or removed between listing and looking
+        return False
 
 
 def _sync_folder(folder: Path) -> None:

@@ -278,3 +278,15 @@ def _until(condition: object) -> None:
             return
         patience.wait(0.02)
     raise AssertionError("the condition was not met in 12 s")
+
+
+def test_a_disk_in_trouble_does_not_stop_the_repairs(
+    reconciler: Reconciler, store: Store, eager: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    # A folder where an object should be: it can be listed, and not be unlinked.
+    (eager.home / "assets" / "ab" / "x.png").mkdir(parents=True)
+    trouble = Reconciler(
+        reconciler._database, reconciler._runs, store, eager.model_copy(update={"orphan_grace_s": -5.0})
+    )
+    assert trouble.reconcile().swept == 0
+    assert "trying again at the next pass" in caplog.text

@@ -93,3 +93,14 @@ def test_old_objects_and_works_are_listed_by_their_appearance(local: LocalStore)
     assert list(local.keys_older_than(soon - timedelta(hours=1))) == []
     assert local.sweep_temporary(soon - timedelta(hours=1)) == 0
     assert local.sweep_temporary(soon) == 1
+
+
+def test_what_is_renamed_while_the_store_is_swept_is_passed_over(local: LocalStore) -> None:
+    key = kept(local, "x")
+    # Listed and gone when it is looked at: what a rename or a removal in between looks like to the sweep.
+    (local.root / "tmp").mkdir(exist_ok=True)
+    for folder in (local.root / "tmp", local.root / "assets" / key[:2]):
+        (folder / "gone.mp4").symlink_to(folder / "nowhere")
+    soon = datetime.now(UTC) + timedelta(seconds=5)
+    assert local.sweep_temporary(soon) == 0
+    assert list(local.keys_older_than(soon)) == [key]

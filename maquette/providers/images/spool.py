@@ -6,6 +6,7 @@ workers that look calls up must share the folder.
 """
 
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -120,7 +121,8 @@ class Spool:
             self._set_complete(older_than)  # first: what is gone must not look as if it had never been
         names = set()
         for path in self.root.iterdir():
-            if path != self._complete and path.stat().st_mtime < older_than.timestamp():
-                path.unlink(missing_ok=True)
-                names.add(path.stem)
+            with suppress(FileNotFoundError):  # what was being written when it was listed has its own name by now
+                if path != self._complete and path.stat().st_mtime < older_than.timestamp():
+                    path.unlink()
+                    names.add(path.stem)
         return len(names)
