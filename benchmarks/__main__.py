@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-BENCHES: Final = ("assembly", "slides", "intake", "queue", "library", "orchestration", "demo")
+BENCHES: Final = ("assembly", "slides", "intake", "queue", "library", "publishing", "orchestration", "drafts", "demo")
 
 
 def main() -> int:

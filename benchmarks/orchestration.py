@@ -23,7 +23,7 @@ from uuid import UUID, uuid4
 from pydantic import BaseModel
 
 from benchmarks.meter import Meter
-from benchmarks.report import Column, Machine, Report, command, machine, moment, run_bench
+from benchmarks.report import Column, Machine, Report, Value, command, machine, moment, run_bench
 from benchmarks.rig import bench_home
 from maquette.launch.stack import running
 from maquette.media.stills import contact_sheet
@@ -58,7 +58,7 @@ def in_thread_pool(work: Workshop, brief: VideoBrief) -> float:
     videos = Videos(work.database, work.store, work.settings)
     # The order says that a run has it already: no dispatcher takes it.
     job_id = videos.order(brief, flow_run_id=run_id).job_id
-    lease = _claim(work, job_id, run_id)
+    lease = claimed(work, job_id, run_id, deadline_s=work.settings.video_deadline_s)
     slots = threading.Semaphore(work.settings.clip_concurrency)
     with (
         kept(work.database, lease, lease_s=work.settings.lease_s, every_s=work.settings.lease_renew_s),
@@ -73,14 +73,15 @@ def in_thread_pool(work: Workshop, brief: VideoBrief) -> float:
     return time.perf_counter() - since
 
 
-def _claim(work: Workshop, job_id: UUID, run_id: UUID) -> Lease:
+def claimed(work: Workshop, job_id: UUID, run_id: UUID, *, deadline_s: float) -> Lease:
+    """The job's lease, as a flow run takes it."""
     with work.database.begin() as session:
         return orders.claim(
             session,
             job_id,
             flow_run_id=run_id,
             lease_s=work.settings.lease_s,
-            deadline_s=work.settings.video_deadline_s,
+            deadline_s=deadline_s,
             holder=holder_name(),
         )
 
@@ -170,6 +171,7 @@ def report(
 ) -> Report:
     """Medians over the rounds, and of what each way took above the first one in the same round."""
     plain = next(iter(spent.values()))
+    columns, rows = compared(spent, each=blocks, unit="block", to="the pool")
     return Report(
         name="orchestration",
         title=f"Orchestration of a video of {blocks} blocks, median of {len(plain)} rounds",
@@ -177,39 +179,47 @@ def report(
         quick=quick,
         measured_at=moment(),
         machine=facts,
-        columns=[
-            Column(key="way", heading="way"),
-            Column(key="wall_s", heading="wall s"),
-            Column(key="least_s", heading="least"),
-            Column(key="most_s", heading="most"),
-            Column(key="ratio", heading="to the pool"),
-            Column(key="above_ms_per_block", heading="above it: ms per block", digits=0),
-            Column(key="cpu_s", heading="CPU s"),
-            Column(key="above_cpu_ms_per_block", heading="above: CPU ms per block", digits=0),
-        ],
-        rows=[
-            {
-                "way": way,
-                "wall_s": round(median(each.wall_s for each in rounds), 3),
-                "least_s": round(min(each.wall_s for each in rounds), 3),
-                "most_s": round(max(each.wall_s for each in rounds), 3),
-                "ratio": round(median(a.wall_s / b.wall_s for a, b in zip(rounds, plain, strict=True)), 3),
-                "above_ms_per_block": _per_block(
-                    [a.wall_s - b.wall_s for a, b in zip(rounds, plain, strict=True)], blocks
-                ),
-                "cpu_s": round(median(each.cpu_s for each in rounds), 3),
-                "above_cpu_ms_per_block": _per_block(
-                    [a.cpu_s - b.cpu_s for a, b in zip(rounds, plain, strict=True)], blocks
-                ),
-            }
-            for way, rounds in spent.items()
-        ],
+        columns=columns,
+        rows=rows,
         notes=list(notes),
     )
 
 
-def _per_block(above_s: Sequence[float], blocks: int) -> float:
-    return round(median(above_s) / blocks * 1000, 1)
+def compared(
+    spent: dict[str, list[Spent]], *, each: int, unit: str, to: str
+) -> tuple[list[Column], list[dict[str, Value]]]:
+    """Each way beside the first one, ``to``, in the same round; what it took above it is told per ``unit``."""
+    plain = next(iter(spent.values()))
+    columns = [
+        Column(key="way", heading="way"),
+        Column(key="wall_s", heading="wall s"),
+        Column(key="least_s", heading="least"),
+        Column(key="most_s", heading="most"),
+        Column(key="ratio", heading=f"to {to}"),
+        Column(key=f"above_ms_per_{unit}", heading=f"above it: ms per {unit}", digits=0),
+        Column(key="cpu_s", heading="CPU s"),
+        Column(key=f"above_cpu_ms_per_{unit}", heading=f"above: CPU ms per {unit}", digits=0),
+    ]
+    rows: list[dict[str, Value]] = []
+    for way, rounds in spent.items():
+        pairs = list(zip(rounds, plain, strict=True))
+        rows.append(
+            {
+                "way": way,
+                "wall_s": round(median(spent.wall_s for spent in rounds), 3),
+                "least_s": round(min(spent.wall_s for spent in rounds), 3),
+                "most_s": round(max(spent.wall_s for spent in rounds), 3),
+                "ratio": round(median(a.wall_s / b.wall_s for a, b in pairs), 3),
+                f"above_ms_per_{unit}": _per(unit_s=[a.wall_s - b.wall_s for a, b in pairs], each=each),
+                "cpu_s": round(median(spent.cpu_s for spent in rounds), 3),
+                f"above_cpu_ms_per_{unit}": _per(unit_s=[a.cpu_s - b.cpu_s for a, b in pairs], each=each),
+            }
+        )
+    return columns, rows
+
+
+def _per(unit_s: Sequence[float], *, each: int) -> float:
+    return round(median(unit_s) / each * 1000, 1)
 
 
 if __name__ == "__main__":

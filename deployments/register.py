@@ -88,7 +88,12 @@ async def register() -> None:
         for block in BLOCKS:
             await block.aregister_type_and_schema(client=client)
         settings = get_settings()
-        places = {"clips": settings.clip_concurrency, "images": settings.image_concurrency}
+        places = {
+            "clips": settings.clip_concurrency,
+            "images": settings.image_concurrency,
+            "loops": settings.loop_concurrency,
+            "music": settings.music_concurrency,
+        }
         for kind, provider in {(profile.kind, profile.provider) for profile in catalogue() if profile.kind in places}:
             await _limit(client, f"{kind}-{provider}", places[kind])
 

@@ -118,6 +118,89 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "en": "Slide {number} not found",
         "es": "Diapositiva {number} no encontrada",
     },
+    "draft_not_found": {
+        "fr": "Brouillon {draft_id} non trouvé",
+        "en": "Draft {draft_id} not found",
+        "es": "Borrador {draft_id} no encontrado",
+    },
+    "draft_asset_not_found": {
+        "fr": "Élément {asset_id} non trouvé",
+        "en": "Asset {asset_id} not found",
+        "es": "Elemento {asset_id} no encontrado",
+    },
+    "draft_version_not_found": {
+        "fr": "Version non trouvée",
+        "en": "Version not found",
+        "es": "Versión no encontrada",
+    },
+    "words_not_found": {"fr": "Mots non trouvés", "en": "Words not found", "es": "Palabras no encontradas"},
+    "universe_not_found": {
+        "fr": "Univers non trouvé",
+        "en": "Universe not found",
+        "es": "Universo no encontrado",
+    },
+    "universe_exists": {
+        "fr": "L'univers « {name} » existe déjà",
+        "en": "Universe '{name}' already exists",
+        "es": "El universo «{name}» ya existe",
+    },
+    "prompts_not_found": {"fr": "Prompts non trouvés", "en": "Prompts not found", "es": "Prompts no encontrados"},
+    "data_not_found": {"fr": "Données non trouvées", "en": "Data not found", "es": "Datos no encontrados"},
+    "prompt_required": {"fr": "Le prompt manque", "en": "Prompt required", "es": "Falta el prompt"},
+    "theme_required": {"fr": "Le thème manque", "en": "Theme required", "es": "Falta el tema"},
+    "lyrics_required": {"fr": "Les paroles manquent", "en": "Lyrics required", "es": "Falta la letra"},
+    "invalid_index": {"fr": "Indice non valide", "en": "Invalid index", "es": "Índice no válido"},
+    "invalid_color": {
+        "fr": "Format de couleur non valide",
+        "en": "Invalid color format",
+        "es": "Formato de color no válido",
+    },
+    "one_way": {
+        "fr": "La publication est à sens unique : rien n'est relu depuis la production",
+        "en": "Publishing is one way: nothing is read back from production",
+        "es": "La publicación es en un solo sentido: no se vuelve a leer nada de producción",
+    },
+    "generation_failed": {
+        "fr": "Échec de la génération ({what}) : {reason}",
+        "en": "Failed to generate {what}: {reason}",
+        "es": "No se pudo generar ({what}): {reason}",
+    },
+    "bucket_not_configured": {
+        "fr": "Supabase n'est pas configuré",
+        "en": "Supabase not configured",
+        "es": "Supabase no está configurado",
+    },
+    "no_objects": {"fr": "Aucun objet trouvé", "en": "No objects found", "es": "No se encontraron objetos"},
+    "draft_incomplete": {
+        "fr": "Le brouillon n'est pas complet : {reason}",
+        "en": "The draft is not complete: {reason}",
+        "es": "El borrador no está completo: {reason}",
+    },
+    "approval_required": {
+        "fr": "La publication attend une approbation de la version actuelle",
+        "en": "Publishing waits for an approval of the present version",
+        "es": "La publicación espera una aprobación de la versión actual",
+    },
+    "approval_stale": {
+        "fr": "Le brouillon a changé depuis : relisez-le avant de l'approuver",
+        "en": "The draft has changed since: look at it again before you approve it",
+        "es": "El borrador ha cambiado desde entonces: revíselo antes de aprobarlo",
+    },
+    "picture_missing": {
+        "fr": "L'image de l'élément {asset_id} manque : la boucle ne peut pas être faite",
+        "en": "The picture of asset {asset_id} is missing: its loop cannot be made",
+        "es": "Falta la imagen del elemento {asset_id}: no se puede hacer su bucle",
+    },
+    "unknown_variable": {
+        "fr": "Variable inconnue {variable} : les variables possibles sont {known}",
+        "en": "Unknown variable {variable}: the possible ones are {known}",
+        "es": "Variable desconocida {variable}: las posibles son {known}",
+    },
+    "loose_brace": {
+        "fr": "Accolade isolée dans « {around} » : fermez-la, ou doublez-la pour l'écrire telle quelle",
+        "en": "A brace has no other half in “{around}”: close it, or double it to have it written as it is",
+        "es": "Llave suelta en «{around}»: ciérrela, o duplíquela para escribirla tal cual",
+    },
     "budget_exceeded": {
         "fr": "Tu as dépassé ton quota pour ce mois ({unit}). Réduis le nombre ou upgrade ton plan.",
         "en": "This month's quota is used up ({unit}). Order less or upgrade your plan.",
@@ -227,6 +310,11 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "fr": "La génération a été annulée.",
         "en": "The generation was cancelled.",
         "es": "La generación fue cancelada.",
+    },
+    "interrupted": {
+        "fr": "L'opération a été interrompue et annulée. Relancez-la.",
+        "en": "The operation broke off and was undone. Start it again.",
+        "es": "La operación se interrumpió y se deshizo. Vuelva a iniciarla.",
     },
     "attempts_exhausted": {
         "fr": "La tâche s'est interrompue trop souvent. Relancez-la ou contactez le support.",

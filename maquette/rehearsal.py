@@ -15,6 +15,11 @@ CRASH_POINTS: Final = (
     "during-assembly",
     "during-rendering",
     "before-settle",
+    "during-migration",
+    "publish-after-backup",
+    "publish-between-files",
+    "publish-before-commit",
+    "publish-after-commit",
 )
 
 

@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     ageing_s: float = Field(
         300, gt=0, description="Seconds of waiting after which a job of a free brand counts as premium."
     )
+    draft_deadline_s: float = Field(3600, gt=0, description="Seconds that one attempt of a draft may take in all.")
     media_keep_days: int = Field(30, ge=1, description="Days for which finished images, carousels and clips are kept.")
     history_keep_days: int = Field(
         30, ge=1, description="Days for which events, answers to repeated requests and old Prefect runs are kept."
@@ -104,6 +105,36 @@ class Settings(BaseSettings):
         False, description="An equal request of another brand may be answered with the same image."
     )
 
+    loop_provider: str = Field("local", description="Provider of loops from pictures: local or replicate.")
+    loop_model: str | None = Field(None, description="Model of the loop provider; empty takes the catalogue's first.")
+    loop_timeout_s: float = Field(900, gt=0, description="Seconds that a provider may work on one loop.")
+    loop_poll_s: float = Field(0.5, gt=0, description="Seconds between two looks at a loop's operation.")
+    loop_concurrency: int = Field(2, ge=1, description="Loops that may be under way at the loop provider at once.")
+    music_provider: str = Field("local", description="Provider of songs: local or replicate.")
+    music_model: str | None = Field(None, description="Model of the music provider; empty takes the catalogue's first.")
+    music_timeout_s: float = Field(600, gt=0, description="Seconds that a provider may work on one song.")
+    music_poll_s: float = Field(0.5, gt=0, description="Seconds between two looks at a song's operation.")
+    music_concurrency: int = Field(2, ge=1, description="Songs that may be under way at the music provider at once.")
+
+    prompts_file: Path | None = Field(
+        None,
+        description="Prompts of drafts by theme; by default storage/prompts_defaults.yaml below the home, where it is.",
+    )
+    production_url: SecretStr | None = Field(
+        None,
+        description="PostgreSQL URL of the database that drafts are published to; empty takes the database "
+        "`production` of the embedded server.",
+    )
+    bucket: Literal["folder", "gcs", "supabase"] = Field(
+        "folder", description="Where published files go: folder (below the home), gcs or supabase."
+    )
+    bucket_name: str = Field("univers", min_length=1, description="Name of the bucket of published files.")
+    bucket_public_url: str | None = Field(
+        None, description="Address below which the bucket's files are read; by default the store's own."
+    )
+    supabase_url: str | None = Field(None, description="Address of the Supabase project, for its bucket.")
+    supabase_key: SecretStr | None = Field(None, description="Service key of the Supabase project, for its bucket.")
+
     text_provider: str = Field("local", description="Writer of scripts: local, or openai for any compatible server.")
     openai_base_url: str | None = Field(None, description="Address of the OpenAI-compatible server, with its /v1.")
     openai_api_key: SecretStr | None = Field(None, description="Key of the OpenAI-compatible server.")
@@ -115,6 +146,20 @@ class Settings(BaseSettings):
     )
     local_price_micros_per_image: int = Field(
         0, ge=0, description="Pretended price of a local image, in micro-dollars, to rehearse costs."
+    )
+    local_price_micros_per_loop: int = Field(
+        0, ge=0, description="Pretended price of a local loop, in micro-dollars, to rehearse costs."
+    )
+    local_price_micros_per_song: int = Field(
+        0, ge=0, description="Pretended price of a local song, in micro-dollars, to rehearse costs."
+    )
+    local_loop_faults: dict[int, list[Fault]] = Field(
+        {},
+        description="Rehearsed faults of local loops, as JSON: item number to the faults of its submissions.",
+    )
+    local_music_faults: dict[int, list[Fault]] = Field(
+        {},
+        description="Rehearsed faults of local songs, as JSON: item number to the faults of its submissions.",
     )
     local_image_faults: dict[int, list[Fault]] = Field(
         {},

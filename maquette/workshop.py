@@ -7,6 +7,10 @@ from maquette.providers.clips import clips_from_settings
 from maquette.providers.clips.port import ClipProvider
 from maquette.providers.images import images_from_settings
 from maquette.providers.images.port import ImageProvider
+from maquette.providers.loops import loops_from_settings
+from maquette.providers.loops.port import LoopProvider
+from maquette.providers.music import music_from_settings
+from maquette.providers.music.port import MusicProvider
 from maquette.providers.text import writer_from_settings
 from maquette.providers.text.port import ScriptWriter
 from maquette.settings import Settings, get_settings
@@ -34,6 +38,16 @@ class Workshop:
     def images(self) -> ImageProvider:
         """The image provider of the settings."""
         return images_from_settings(self.settings)
+
+    @cached_property
+    def loops(self) -> LoopProvider:
+        """The loop provider of the settings."""
+        return loops_from_settings(self.settings)
+
+    @cached_property
+    def music(self) -> MusicProvider:
+        """The music provider of the settings."""
+        return music_from_settings(self.settings)
 
     @cached_property
     def writer(self) -> ScriptWriter:

@@ -6,10 +6,12 @@ from sqlmodel import SQLModel
 
 import maquette.brands.models
 import maquette.carousels.tables
+import maquette.drafts.tables
 import maquette.events.models
 import maquette.journal.models
 import maquette.library.models
 import maquette.orders.models
+import maquette.publishing.tables
 import maquette.quota.models
 import maquette.videos.models  # noqa: F401  # each import registers its tables
 from maquette.db.engine import database_from_settings, sqlalchemy_url

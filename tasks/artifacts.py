@@ -47,10 +47,15 @@ async def progress(lease: Lease, read: Reader, *, title: str) -> AsyncIterator[N
 
 
 async def image(lease: Lease, what: str, picture: Path, title: str) -> None:
+    """Show a picture of what the job makes."""
+    await picture_of(key(lease, what), picture, f"{title} of {lease.subject}")
+
+
+async def picture_of(key: str, picture: Path, description: str) -> None:
     """Show a picture, which travels in the artifact: the page then needs no other server to be up."""
     with telling():
         url = await asyncio.to_thread(_data_url, picture)
-        await acreate_image_artifact(url, key=key(lease, what), description=f"{title} of {lease.subject}")
+        await acreate_image_artifact(url, key=key, description=description)
 
 
 @contextmanager

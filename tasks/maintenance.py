@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from prefect import task
 from prefect.settings import get_current_settings
 
+from blocks.providers import chosen
 from maquette.db.engine import Database, database_from_settings
 from maquette.errors import ConfigurationError
 from maquette.launch.flow_runs import PrefectFlowRuns
@@ -21,8 +22,10 @@ from tasks.retrying import KEPT
 async def reconcile() -> Repairs:
     """One pass of the reconciler."""
 
+    # As runs have them: a publication that broke off is settled where it was begun.
+    settings = await chosen(get_settings())
+
     def work() -> Repairs:
-        settings = get_settings()
         with _opened() as (database, runs):
             return Reconciler(database, runs, store_from_settings(settings), settings).reconcile()
 

@@ -14,6 +14,7 @@ from uuid import UUID
 import psutil
 from sqlmodel import select
 
+from maquette.drafts.service import Drafts
 from maquette.intake.service import Intake
 from maquette.journal import service as journal
 from maquette.launch.stack import Stack
@@ -60,6 +61,10 @@ class Rehearsal:
     @property
     def intake(self) -> Intake:
         return Intake(self.stack.database, store_from_settings(self.settings), self.settings)
+
+    @property
+    def drafts(self) -> Drafts:
+        return Drafts(self.stack.database, store_from_settings(self.settings), self.settings)
 
     def workers(self) -> list[psutil.Process]:
         """The worker and all that it started, flow runs included."""
@@ -148,6 +153,12 @@ def rehearsal_settings(home: Path) -> Settings:
         retry_base_s=0,
         image_poll_s=0.1,
         local_price_micros_per_image=PRICE,
+        loop_poll_s=0.1,
+        loop_concurrency=50,
+        local_price_micros_per_loop=PRICE,
+        music_poll_s=0.1,
+        music_concurrency=50,
+        local_price_micros_per_song=PRICE,
         clip_poll_s=0.1,
         clip_concurrency=50,  # the slots of killed runs come back only after a minute
         clip_backoff_s=0,

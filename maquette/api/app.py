@@ -13,6 +13,12 @@ from maquette.api import (
     brands,
     carousels,
     chat,
+    default_prompts,
+    draft_assets,
+    draft_files,
+    draft_stream,
+    draft_texts,
+    drafts,
     errors,
     health,
     library,
@@ -22,17 +28,26 @@ from maquette.api import (
     orders,
     queue,
     stream,
+    universe_files,
+    universe_generation,
+    universe_jobs,
+    universe_sync,
+    universe_texts,
+    universes,
     videos,
 )
 from maquette.api.security import BodyLimit, TokenGuard
 from maquette.api.wakeups import Wakeups
 from maquette.carousels.service import Carousels
 from maquette.db.engine import Database, database_from_settings
+from maquette.drafts.service import Drafts
+from maquette.drafts.writing import Writing
 from maquette.intake.service import Intake
 from maquette.library.listing import MAX_UPLOAD_BYTES
 from maquette.settings import Settings
 from maquette.storage import store_from_settings
 from maquette.videos.service import Videos
+from maquette.workshop import Workshop
 
 _DESCRIPTION = """\
 A theme becomes a finished vertical video; a topic becomes images or a carousel. Orders are accepted at once,
@@ -47,6 +62,10 @@ change adds `block`. `?seq=N` begins with the state at N and replays what came a
 answered with `pong`. It closes with 1000 after `completed` or `failed`, 4404 for an unknown video (after a
 message with status `not_found`), 1008 for a wrong token, 1013 while the database is away, 1012 when the
 server restarts.
+
+**Drafts.** A theme becomes an illustrated universe: concepts in five languages, each with a picture and a loop, and
+songs. `GET /api/drafts/{id}/status` is always the truth; `WS /ws/drafts/{id}` sends it as a snapshot and then at every
+change, and closes with 1000 when nothing is under way. Publishing goes one way, to production's tables and bucket.
 
 **Errors** are always `{"detail": "text", "code": "…"}`; `Accept-Language` chooses fr (default), en or es. Below
 `/api/` they have `ok`, `error` and `message` as well, as older clients read them.
@@ -89,6 +108,8 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
             {"name": "orders", "description": "Order images, carousels and videos, follow and change the orders."},
             {"name": "chat", "description": "What a chat's message asks for, and orders of what its model proposed."},
             {"name": "carousels", "description": "Carousels that are there."},
+            {"name": "drafts", "description": "Universes under work: generate, change, approve and publish them."},
+            {"name": "universes", "description": "Drafts in the calls and documents of the clients before them."},
             {"name": "library", "description": "What was made, with all that it came from, and uploads."},
             {"name": "brands", "description": "Whose budget is spent, and how what is made for it looks."},
             {"name": "money", "description": "What a month gives, what was spent, what an order would take."},
@@ -100,6 +121,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.videos = use_cases
     app.state.intake = Intake(used, store, settings)
     app.state.carousels = Carousels(used, store, settings)
+    app.state.writing = Writing(Drafts(used, store, settings), Workshop(settings, used))
     app.state.streams = stream.Streams(use_cases, wakeups, settings)
     errors.install(app)
     # The last one added is the outermost: refusals carry the CORS headers too, or browsers could not show them.
@@ -120,13 +142,17 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     documented = [Depends(HTTPBearer(auto_error=False, description="The setting MAQUETTE_API_TOKEN."))]
     dependencies = documented if settings.api_token is not None else []
     statuses = (401, 413) if settings.api_token is not None else (413,)
-    for router in (videos.router, media.router):
+    for router in (videos.router, media.router, draft_files.router, universe_files.router):
         app.include_router(router, dependencies=dependencies, responses=errors.error_responses(*statuses))
     refusals = errors.api_errors(*statuses, 422, 500, 503)
-    for module in (orders, chat, carousels, library, brands, money, queue):
+    for module in (orders, chat, carousels, drafts, draft_assets, draft_texts, library, brands, money, queue):
+        app.include_router(module.router, dependencies=dependencies, responses=refusals)
+    older = (universes, universe_generation, universe_texts, universe_jobs, universe_sync, default_prompts)
+    for module in older:
         app.include_router(module.router, dependencies=dependencies, responses=refusals)
     app.include_router(stream.router)
     app.include_router(order_stream.router)
+    app.include_router(draft_stream.router)
     return app
 
 

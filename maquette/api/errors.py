@@ -74,8 +74,11 @@ _EXAMPLES: Final = {
     416: ("range_not_satisfiable", "La plage demandée est hors du fichier (4200000 octets)"),
     422: ("invalid_input", "target_duration : de 8 à 78"),
     500: ("internal", "Une erreur est survenue. Veuillez réessayer."),
+    502: ("provider_rejected", "Le fournisseur a rejeté la demande."),
     503: ("stack", "Le service ne répond pas. Réessayez dans quelques minutes."),
 }
+# What fills the texts of a 404.
+_MISSING: Final[dict[str, Any]] = {"number": 3, "draft_id": "5f3a9c1e", "asset_id": "03"}
 _API_EXAMPLES: Final = _EXAMPLES | {
     400: ("invalid_input", "La demande n'est pas valide : topic is missing: it may be 1 to 2000 characters"),
     404: ("order_not_found", "Commande non trouvée"),
@@ -118,14 +121,15 @@ def body_of(path: str, *, detail: str, code: str, details: object = None) -> dic
     return body
 
 
-def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What OpenAPI says of answers with these statuses."""
-    return {status: _documented(ErrorBody, "/", *_EXAMPLES[status]) for status in statuses}
+def error_responses(*statuses: int, missing: str = "video_not_found") -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of answers with these statuses; ``missing`` is the code of their 404."""
+    examples = _EXAMPLES | {404: (missing, errors.text_of(missing, "fr", **_MISSING))}
+    return {status: _documented(ErrorBody, "/", *examples[status]) for status in statuses}
 
 
 def api_errors(*statuses: int, missing: str = "order_not_found") -> dict[int | str, dict[str, Any]]:
-    """The same of the calls below ``/api/``; ``missing`` is the code of their 404."""
-    examples = _API_EXAMPLES | {404: (missing, errors.text_of(missing, "fr", number=3))}
+    """The same of the calls below ``/api/``."""
+    examples = _API_EXAMPLES | {404: (missing, errors.text_of(missing, "fr", **_MISSING))}
     return {status: _documented(ApiErrorBody, "/api/", *examples[status]) for status in statuses}
 
 

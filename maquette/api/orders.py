@@ -4,13 +4,14 @@ from typing import Annotated, Literal, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 from starlette.requests import HTTPConnection
 
 from maquette.api import examples
 from maquette.api.bodies import AccessCode, Content, IdempotencyKey, described, json_of, require_access
 from maquette.api.errors import api_errors
 from maquette.api.shapes import example
+from maquette.drafts.universe_jobs import OlderJob, begins, is_short, older_job
 from maquette.intake.requests import MediaRequest, parse_request
 from maquette.intake.service import Accepted, Intake
 from maquette.library.listing import MAX_LIMIT, Cursor, cursor_of
@@ -29,6 +30,11 @@ def intake_of(connection: HTTPConnection) -> Intake:
 TheIntake = Annotated[Intake, Depends(intake_of)]
 OrderId = Annotated[UUID, Path(description="The order's id.", examples=[examples.ORDER_ID])]
 JobId = Annotated[UUID, Path(description="The job's id.", examples=[examples.JOB_ID])]
+JobName = Annotated[
+    UUID,
+    Path(description="The job's id; of a universe's job also its first eight digits.", examples=[examples.JOB_ID]),
+    BeforeValidator(lambda text: begins(text) if isinstance(text, str) and len(text) == 8 else text),
+]
 OfBrand = Annotated[UUID | None, Query(alias="brand", description="Of this brand alone.", examples=[examples.BRAND_ID])]
 AtCursor = Annotated[
     str | None,
@@ -151,10 +157,10 @@ def retry(order_id: OrderId, intake: TheIntake) -> Reordered:
 @router.get(
     "/jobs/{job_id}", summary="Read a job", responses=example(examples.JOB) | api_errors(404, missing="job_not_found")
 )
-def read_job(job_id: JobId, intake: TheIntake) -> JobDocument:
-    """One place in the queue."""
+def read_job(job_id: JobName, intake: TheIntake) -> JobDocument | OlderJob:
+    """One place in the queue. Eight digits are a job of a universe, in the form of the clients that know it so."""
     with intake.database.begin() as session:
-        return job_document(orders.get_job(session, job_id))
+        return older_job(session, job_id) if is_short(job_id) else job_document(orders.get_job(session, job_id))
 
 
 @router.post(

@@ -30,6 +30,9 @@ GOOD_DISK_BYTES: Final = 5_000_000_000
 NAMED_FAMILIES: Final = 12
 INSTALL: Final = "install the dependencies again: pip install --require-hashes -r requirements.lock"
 
+LOOP_ENCODERS: Final = ("libvpx-vp9", "libx264")
+SONG_ENCODERS: Final = ("libmp3lame",)
+
 # Letters that a script cannot do without, and the Debian package that has them.
 SCRIPTS: Final = {
     "Latin": ("Éàçœñ Ÿ¿¡", "font-roboto, from the package index"),
@@ -62,12 +65,15 @@ def examine(settings: Settings) -> list[Finding]:
         _packages,
         _prefect,
         _ffmpeg,
+        _encoders,
         _postgres,
         _code,
         _home,
         _disk,
         _stack,
         _providers,
+        _prompts,
+        _publishing,
         _fonts,
         _slide_fonts,
         _speech,
@@ -137,6 +143,26 @@ def _ffmpeg(_: Settings) -> Iterator[Finding]:
         yield _tool("ffmpeg", ffmpeg_path(), "-version")
     except MaquetteError as error:
         yield Finding(name="ffmpeg", state="missing", message=str(error), fix=INSTALL)
+
+
+def _encoders(_: Settings) -> Iterator[Finding]:
+    """Loops become VP9 through ffmpeg, songs MP3 through PyAV."""
+    import av
+
+    from maquette.media.ffmpeg import ffmpeg_path
+
+    lacking = []
+    with suppress(MaquetteError, OSError, subprocess.SubprocessError):  # said above
+        listed = [ffmpeg_path(), "-hide_banner", "-encoders"]
+        done = subprocess.run(listed, capture_output=True, text=True, timeout=20, check=True)
+        there = {words[1] for line in done.stdout.splitlines() if len(words := line.split()) > 1}
+        lacking += [f"{name} of ffmpeg" for name in LOOP_ENCODERS if name not in there]
+    lacking += [f"{name} of av" for name in SONG_ENCODERS if name not in av.codecs_available]
+    if lacking:
+        fix = f"{INSTALL}; an IMAGEIO_FFMPEG_EXE of your own must have them"
+        yield Finding(name="encoders", state="missing", message=f"not there: {', '.join(lacking)}", fix=fix)
+    else:
+        yield Finding(name="encoders", state="ok", message="VP9 and H.264 for loops, MP3 for songs")
 
 
 def _postgres(settings: Settings) -> Iterator[Finding]:
@@ -251,11 +277,15 @@ def _ports(settings: Settings) -> Iterator[Finding]:
 def _providers(settings: Settings) -> Iterator[Finding]:
     from maquette.providers.clips import clips_from_settings
     from maquette.providers.images import images_from_settings
+    from maquette.providers.loops import loops_from_settings
+    from maquette.providers.music import music_from_settings
     from maquette.providers.text import writer_from_settings
 
     offers: list[tuple[str, str, Callable[[], Profile]]] = [
         ("clips", settings.clip_provider, lambda: clips_from_settings(settings).profile),
         ("images", settings.image_provider, lambda: images_from_settings(settings).profile),
+        ("loops", settings.loop_provider, lambda: loops_from_settings(settings).profile),
+        ("music", settings.music_provider, lambda: music_from_settings(settings).profile),
         ("scripts", settings.text_provider, lambda: writer_from_settings(settings).profile),
     ]
     for name, choice, make in offers:
@@ -264,6 +294,49 @@ def _providers(settings: Settings) -> Iterator[Finding]:
             yield Finding(name=name, state="ok", message=f"{profile.provider}, {profile.model}")
         except MaquetteError as error:
             yield Finding(name=name, state="missing", message=f"{choice} cannot be used", fix=str(error))
+
+
+def _prompts(settings: Settings) -> Iterator[Finding]:
+    from maquette.drafts.service import prompts_of
+
+    try:
+        themes = prompts_of(settings).themes
+        yield Finding(name="prompts", state="ok", message=f"of drafts, with {len(themes)} themes")
+    except MaquetteError as error:
+        yield Finding(name="prompts", state="missing", message="those of drafts cannot be used", fix=str(error))
+
+
+def _publishing(settings: Settings) -> Iterator[Finding]:
+    from maquette.storage.buckets import bucket_from_settings
+
+    try:
+        bucket_from_settings(settings)
+        yield Finding(name="bucket", state="ok", message=f"{settings.bucket}, {settings.bucket_name}")
+    except MaquetteError as error:
+        yield Finding(name="bucket", state="missing", message=f"{settings.bucket} cannot be used", fix=str(error))
+    if settings.production_url is None:
+        yield Finding(name="production", state="ok", message="a database of its own beside the application's")
+        return
+    yield _production(settings.production_url.get_secret_value())
+
+
+def _production(url: str) -> Finding:
+    from maquette.publishing.connection import connect, transaction
+    from maquette.publishing.production import COMMAND, missing
+
+    try:
+        engine = connect(url)
+        try:
+            with transaction(engine, read_only=True) as connection:
+                lacking = missing(connection)
+        finally:
+            engine.dispose()
+    except MaquetteError as error:
+        return Finding(name="production", state="missing", message="drafts cannot be published", fix=str(error))
+    if lacking:
+        message = f"{engine.url} lacks {', '.join(lacking[:NAMED_FAMILIES])}"
+        return Finding(name="production", state="warning", message=message, fix=f"{COMMAND} makes them")
+    return Finding(name="production", state="ok", message=f"{engine.url} is prepared")
 
 
 def _fonts(_: Settings) -> Iterator[Finding]:

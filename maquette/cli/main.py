@@ -10,6 +10,7 @@ from typer.main import get_command
 from maquette.cli import (
     brand_commands,
     carousel_commands,
+    draft_commands,
     image_commands,
     library_commands,
     money_commands,
@@ -41,6 +42,7 @@ for name, group in {
     "video": video_commands,
     "image": image_commands,
     "carousel": carousel_commands,
+    "draft": draft_commands,
     "pack": pack_commands,
     "orders": order_commands,
     "library": library_commands,

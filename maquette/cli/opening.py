@@ -16,6 +16,7 @@ from maquette.carousels.service import Carousels
 from maquette.cli.output import Interrupted
 from maquette.db.embedded import embedded_postgres
 from maquette.db.engine import Database
+from maquette.drafts.service import Drafts
 from maquette.errors import InvalidInput, MaquetteError, NotFound, StackError
 from maquette.intake.service import Intake
 from maquette.launch import schema
@@ -51,6 +52,11 @@ class Opened(NamedTuple):
     def carousels(self) -> Carousels:
         """The use cases of carousels."""
         return Carousels(self.database, self.store, self.settings)
+
+    @property
+    def drafts(self) -> Drafts:
+        """The use cases of drafts."""
+        return Drafts(self.database, self.store, self.settings)
 
     @property
     def intake(self) -> Intake:

@@ -1,5 +1,6 @@
 """Options that several commands share. Only typer is imported here."""
 
+from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -12,6 +13,26 @@ PlatformName = Literal["instagram", "linkedin", "tiktok", "pinterest", "youtube"
 GoalName = Literal["education", "vente", "lead", "engagement", "notoriete"]
 CategoryName = Literal["background", "character", "product"]
 ColorModeName = Literal["vibrant", "pastel", "neutral"]
+
+
+# Of options that may be repeated the choices are enumerations: typer knows no other.
+class DraftPartName(StrEnum):
+    """A part of a draft."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+    MUSIC = "music"
+
+
+class SongLanguageName(StrEnum):
+    """A language of songs and names."""
+
+    FR = "fr"
+    EN = "en"
+    ES = "es"
+    IT = "it"
+    DE = "de"
+
 
 Language = Annotated[LanguageName, typer.Option(help="Language of texts and messages.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Another seed makes another one of the topic.")]
@@ -45,3 +66,9 @@ BackgroundOnly = Annotated[bool, typer.Option("--background-only", help="A calm 
 OrderId = Annotated[UUID, typer.Argument(metavar="ID", help="The order's id.", show_default=False)]
 CarouselId = Annotated[str, typer.Argument(metavar="ID", help="The carousel's id.", show_default=False)]
 AssetId = Annotated[UUID, typer.Argument(metavar="ID", help="The asset's id.", show_default=False)]
+DraftId = Annotated[str, typer.Argument(metavar="ID", help="The draft's id.", show_default=False)]
+DraftAsset = Annotated[
+    int, typer.Argument(min=0, metavar="ASSET", help="The asset's number, such as 03.", show_default=False)
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]

@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.text import Text
 
 from maquette.cli.carousel_reports import slide_path
+from maquette.cli.draft_files import files_by_asset
 from maquette.cli.following import Kind
 from maquette.cli.opening import Opened
-from maquette.cli.order_progress import ENDED, NOUNS, STATES, Standing, failures, news, parts, view
+from maquette.cli.order_progress import DRAFT_KINDS, ENDED, NOUNS, STATES, Standing, failures, news, parts, view
 from maquette.cli.panels import count, money, print_summary, print_table, status_text
 from maquette.cli.progress import STYLES
 from maquette.cli.video_reports import newest_path
@@ -21,12 +22,15 @@ from maquette.errors import NotFound
 from maquette.intake.service import Estimate
 from maquette.library import service as library
 from maquette.library.models import Asset
+from maquette.orders import service as orders
 from maquette.orders.documents import ItemDocument, ListedOrder, OrderDocument, order_document
 from maquette.orders.models import OrderStatus
 from maquette.quota.rules import UNITS, Amounts
 from maquette.videos.documents import VideoDocument
 
 _SHOWN_RUNS: Final = 4
+# More files of a draft are told by their folder.
+_SHOWN_FILES: Final = 4
 
 
 class FileReport(BaseModel):
@@ -42,14 +46,15 @@ class FileReport(BaseModel):
 class OrderReport(OrderDocument):
     """The document of all commands that order pictures, of ``orders show``, ``retry`` and ``cancel``.
 
-    ``charged`` are the units of what was delivered, ``reserved`` those of what is still being made; ``remarks`` say
-    what was mended in a pack.
+    ``charged`` are the units of what was delivered, ``reserved`` those of what is still being made; ``parts`` name what
+    a draft's items are, by their ids; ``remarks`` say what was mended in a pack.
     """
 
     files: list[FileReport]
     charged: Amounts
     reserved: Amounts
     run_urls: list[str]
+    parts: dict[UUID, str] = Field({})
     remarks: list[str] = Field([])
 
 
@@ -63,12 +68,23 @@ def read(opened: Opened, order_id: str) -> Standing:
     """The order as it stands. Raises ``NotFound``."""
     with opened.database.begin() as session:
         order = order_document(session, UUID(order_id))
+        items = orders.order_items(session, order.id)
     films: dict[str, VideoDocument] = {}
+    unwritten: set[str] = set()
     for job in order.jobs:
-        if job.kind == "video":
-            with suppress(NotFound):  # films may be deleted, their orders stay
+        with suppress(NotFound):  # films and drafts may be deleted, their orders stay
+            if job.kind == "video":
                 films[job.subject] = opened.videos.get(job.subject)
-    return Standing(order, films)
+            elif job.kind == "draft" and not opened.drafts.assets(draft_id_of(job.subject)):
+                unwritten.add(job.subject)
+    return Standing(
+        order, films, unwritten, {item.id: item.brief["part"] for item in items if item.kind in DRAFT_KINDS}
+    )
+
+
+def draft_id_of(subject: str) -> str:
+    """The id of the draft that a job makes."""
+    return subject.removeprefix("draft_")
 
 
 def report(opened: Opened, standing: Standing) -> OrderReport:
@@ -80,6 +96,7 @@ def report(opened: Opened, standing: Standing) -> OrderReport:
         charged=_units(order, "settled"),
         reserved=_units(order, "reserved"),
         run_urls=[url for job in order.jobs if (url := opened.run_url(job.flow_run_id))],
+        parts=dict(standing.named),
     )
 
 
@@ -90,7 +107,7 @@ def print_report(shown: OrderReport, console: Console, run_note: str = "") -> No
 
 def print_items(shown: OrderReport, console: Console) -> None:
     """A line for each item: its state, and its words or why it failed."""
-    for part in parts(shown):
+    for part in parts(shown, shown.parts):
         for item in part.items:
             state, word = STATES[item.status]
             line = Text(f"{part.called([item]):<20} {word:<10} ", style=STYLES[state])
@@ -139,16 +156,15 @@ def units(amounts: Amounts) -> str:
 
 
 def _rows(shown: OrderReport, *, run_note: str) -> list[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    for kind in dict.fromkeys(file.kind for file in shown.files):
-        paths = [str(file.path) for file in shown.files if file.kind == kind]
-        noun = NOUNS[kind] + "s" * (len(paths) > 1)
-        rows += [(noun if index == 0 else "", path) for index, path in enumerate(paths)]
+    rows = file_rows(shown.files)
     rows.append(("order", str(shown.id)))
-    # Ids that `carousel` and `video` commands take.
-    rows += [
-        (part.name.replace("film", "video"), part.job.subject) for part in parts(shown) if part.job.kind != "image"
-    ]
+    # Ids that `carousel`, `video` and `draft` commands take.
+    named = {
+        part.whole.replace("film", "video"): draft_id_of(part.job.subject)
+        for part in parts(shown, shown.parts)
+        if part.job.kind != "image"
+    }
+    rows += named.items()
     rows.append(("status", f"{shown.status}, {shown.completed} of {shown.expected}"))
     if shown.status not in ENDED:
         rows.append(("reserved", units(shown.reserved)))
@@ -157,12 +173,26 @@ def _rows(shown: OrderReport, *, run_note: str) -> list[tuple[str, str]]:
     rows.append(("cost", money(shown.cost_micros) + saved))
     if len(shown.run_urls) <= _SHOWN_RUNS:
         rows += [("run page", f"{run_note}{url}") for url in shown.run_urls]
-    for part in parts(shown):
+    for part in parts(shown, shown.parts):
         rows += [(name, f"{word}: {reason}") for name, word, reason in failures(part)]
     if shown.retried_by is not None:
         rows.append(("retried by", str(shown.retried_by)))
     elif shown.status in ENDED and shown.status != OrderStatus.COMPLETED:
         rows.append(("retry", f"maquette orders retry {shown.id}"))
+    return rows
+
+
+def file_rows(files: Sequence[FileReport]) -> list[tuple[str, str]]:
+    """The files, named by what they are; of a draft's many the folder."""
+    of_drafts = [file for file in files if file.kind.startswith("draft_")]
+    rows: list[tuple[str, str]] = []
+    if len(of_drafts) > _SHOWN_FILES:
+        rows += [("folder", str(folder)) for folder in dict.fromkeys(file.path.parent for file in of_drafts)]
+        files = [file for file in files if file not in of_drafts]
+    for kind in dict.fromkeys(file.kind for file in files):
+        paths = [str(file.path) for file in files if file.kind == kind]
+        noun = NOUNS[kind] + "s" * (len(paths) > 1)
+        rows += [(noun if index == 0 else "", path) for index, path in enumerate(paths)]
     return rows
 
 
@@ -175,10 +205,15 @@ def _units(order: OrderDocument, state: str) -> Amounts:
 def _files(opened: Opened, order: OrderDocument) -> list[FileReport]:
     with opened.database.begin() as session:
         assets = {asset.item_id: asset for asset in library.delivered(session, [item.id for item in order.items])}
+    in_folders: dict[UUID, Path] = {}
+    for job in order.jobs:
+        if job.kind == "draft":
+            with suppress(NotFound):  # it was deleted since
+                in_folders |= files_by_asset(opened, draft_id_of(job.subject))
     found = []
     for item in order.items:
         asset = assets.get(item.id)
-        path = _path(opened, item, asset) if asset else None
+        path = (in_folders.get(asset.id) or _path(opened, item, asset)) if asset else None
         if asset is not None and path is not None:
             found.append(
                 FileReport(item_id=item.id, asset_id=asset.id, kind=item.kind, number=item.sequence_number, path=path)
@@ -193,6 +228,8 @@ def _path(opened: Opened, item: ItemDocument, asset: Asset) -> Path | None:
             return newest_path(opened, asset.subject, "film")
         case "carousel_slide":
             return slide_path(opened, asset)
+        case "draft_image" | "draft_video" | "draft_song":  # a version of the asset that was replaced since
+            return opened.store.path(asset.key) if opened.store.exists(asset.key) else None
     return opened.published(asset, f"image_{item.sequence_number}{Path(asset.key).suffix}")
 
 

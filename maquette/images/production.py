@@ -3,7 +3,7 @@
 Each write is one transaction that begins with the fence.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -187,13 +187,21 @@ def fitted(workshop: Workshop, raw: StoredFile, width: int, height: int) -> Stor
 
 
 def judge(
-    workshop: Workshop, lease: Lease, item_id: UUID, error: MaquetteError, *, failures: int, random: Random
+    workshop: Workshop,
+    lease: Lease,
+    item_id: UUID,
+    error: MaquetteError,
+    *,
+    failures: int,
+    random: Random,
+    on_end: Callable[[Session], None] = lambda session: None,
 ) -> Judged:
     """Write down why an item failed, and say whether this run tries it again.
 
     A refused picture is reworded once, at once; a provider that is out of service for a moment is waited for. What
     may pass is left open for the job's next attempt, and what cannot pass ends the item and refunds it; neither
-    stops the others. ``failures`` are the item's earlier ones in this run.
+    stops the others. ``failures`` are the item's earlier ones in this run; ``on_end`` is called in the transaction
+    that ends the item.
     """
     with workshop.database.begin() as session:
         orders.guard(session, lease, settle=True)
@@ -214,6 +222,7 @@ def judge(
             return Judged(reason=reason)
     with workshop.database.begin() as session:
         orders.fail_item(session, lease, item_id, error)
+        on_end(session)
     return Judged(ended=True, reason=reason)
 
 

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from sqlmodel import Session
 
 from maquette.carousels import service as carousels
+from maquette.drafts import generation as drafts
 from maquette.errors import MaquetteError
 from maquette.images import service as images
 from maquette.orders.models import ItemStatus, Job
@@ -31,6 +32,12 @@ PIPELINES: Final[dict[str, Pipeline]] = {
         lambda settings: settings.picture_deadline_s,
         carousels.end_job,
         carousels.prepare_again,
+    ),
+    "draft": Pipeline(
+        "generate-draft/generate-draft",
+        lambda settings: settings.draft_deadline_s,
+        drafts.end_job,
+        drafts.prepare_again,
     ),
     "video": Pipeline(
         "make-video/make-video", lambda settings: settings.video_deadline_s, videos.end_job, videos.prepare_again

@@ -4,7 +4,7 @@ Each call is one transaction: the idempotency record, the order, its items, thei
 stand or fall together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -18,6 +18,14 @@ from maquette.carousels.briefs import CarouselBrief
 from maquette.carousels.service import new_carousel
 from maquette.db.engine import Database
 from maquette.db.types import now
+from maquette.drafts import repository as drafts
+from maquette.drafts.changes import touch
+from maquette.drafts.documents import draft_of
+from maquette.drafts.folder import follow
+from maquette.drafts.generation import again, new_generation, new_regeneration
+from maquette.drafts.models import KIND as DRAFT
+from maquette.drafts.models import Making, Regeneration
+from maquette.drafts.tables import Draft
 from maquette.errors import BudgetExceeded, Conflict, MaquetteError
 from maquette.images.models import KIND as IMAGE
 from maquette.images.models import ImageOrder
@@ -51,6 +59,15 @@ class Accepted(BaseModel):
     jobs: list[UUID]
     subjects: list[str]
     amounts: Amounts
+
+
+class AcceptedDraft(BaseModel):
+    """An accepted making of a draft; without an order where nothing was missing."""
+
+    draft_id: str
+    order_id: UUID | None = None
+    job_id: UUID | None = None
+    items: int = 0
 
 
 class Estimate(BaseModel):
@@ -111,6 +128,57 @@ class Intake:
         with self.database.begin() as session:
             return once(session, key, document, place, kind=Accepted)
 
+    def generate_draft(
+        self, draft_id: str, making: Making, *, key: str | None = None, flow_run_id: UUID | None = None
+    ) -> AcceptedDraft:
+        """Order what is missing of a draft, or all of it anew. A draft without a brand takes no budget.
+
+        Raises ``NotFound``, ``Conflict`` (``busy``, a used key), ``BudgetExceeded``.
+        """
+        document: dict[str, JsonValue] = {
+            "draft_id": draft_id,
+            **making.model_dump(mode="json", exclude={"parts", "assets"}),
+            "parts": [*sorted(making.parts)],  # sets have no order of their own
+            "assets": None if making.assets is None else [*sorted(making.assets)],
+        }
+        return self._draft(
+            draft_id, document, lambda session, draft: new_generation(session, draft, making), key, flow_run_id
+        )
+
+    def regenerate_draft_asset(
+        self, draft_id: str, number: int, wanted: Regeneration, *, key: str | None = None
+    ) -> AcceptedDraft:
+        """Order one asset of a draft anew. Raises as ``generate_draft`` does, ``NotFound`` for the asset."""
+        document: dict[str, JsonValue] = {"draft_id": draft_id, "asset": number, **wanted.model_dump(mode="json")}
+        return self._draft(
+            draft_id, document, lambda session, draft: new_regeneration(session, draft, number, wanted), key, None
+        )
+
+    def _draft(
+        self,
+        draft_id: str,
+        document: dict[str, JsonValue],
+        job_of: Callable[[Session, Draft], NewJob | None],
+        key: str | None,
+        flow_run_id: UUID | None,
+    ) -> AcceptedDraft:
+        def place() -> AcceptedDraft:
+            draft = drafts.get_draft(session, draft_id, lock=True)
+            job = job_of(session, draft)
+            if job is None:
+                return AcceptedDraft(draft_id=draft_id)
+            brand = brands.get(session, draft.brand_id)
+            placed = self._place(session, brand, DRAFT, document, draft.name, [job], flow_run_id)
+            touch(session, draft)
+            return AcceptedDraft(
+                draft_id=draft_id, order_id=placed.order_id, job_id=placed.job_id, items=len(job.items)
+            )
+
+        with self.database.begin() as session:
+            accepted = once(session, key, document, place, kind=AcceptedDraft)
+        follow(self.database, self.store, self.settings, draft_id)
+        return accepted
+
     def estimate(self, request: EstimateRequest) -> Estimate:
         """What the order would take of the brand's month, and what its providers would charge. Places nothing.
 
@@ -139,6 +207,7 @@ class Intake:
             for job in open_jobs:
                 error = MaquetteError("the order was cancelled", code="cancelled")
                 failures.end_job(session, job, ItemStatus.CANCELLED, error)
+        self._follow_drafts(job.subject for job in open_jobs)
 
     def retry(self, order_id: UUID) -> Accepted:
         """Order again what an ended order did not deliver, once; an order of its own, for the same things.
@@ -154,12 +223,23 @@ class Intake:
             if not missing or orders.retry_of(session, order_id) is not None:
                 raise Conflict(f"nothing of order {order_id} is left to retry", code="nothing_to_retry")
             brand = brands.get(session, order.brand_id)
-            jobs = [
+            found = [
                 _again(session, orders.get_job(session, job_id), [item for item in missing if item.job_id == job_id])
                 for job_id in dict.fromkeys(item.job_id for item in missing)
             ]
+            jobs = [job for job in found if job is not None]
+            if not jobs:
+                raise Conflict(f"what order {order_id} lacked has come since", code="nothing_to_retry")
             brief: dict[str, JsonValue] = {"retry_of": str(order_id)}
-            return self._place(session, brand, order.kind, brief, order.campaign_name, jobs, retry_of=order_id)
+            accepted = self._place(session, brand, order.kind, brief, order.campaign_name, jobs, retry_of=order_id)
+            for draft_id in filter(None, map(draft_of, accepted.subjects)):
+                touch(session, drafts.get_draft(session, draft_id))
+        self._follow_drafts(accepted.subjects)
+        return accepted
+
+    def _follow_drafts(self, subjects: Iterable[str]) -> None:
+        for draft_id in filter(None, map(draft_of, subjects)):
+            follow(self.database, self.store, self.settings, draft_id)
 
     def _place(
         self,
@@ -273,9 +353,11 @@ def _jobs(session: Session, request: MediaRequest, brand: Brand, *, woofs: int |
             ]
 
 
-def _again(session: Session, job: Job, items: Sequence[OrderItem]) -> NewJob:
+def _again(session: Session, job: Job, items: Sequence[OrderItem]) -> NewJob | None:
     if job.kind == VIDEO:
         return renewed(session, videos.get_video(session, job.subject, lock=True))
+    if job.kind == DRAFT:
+        return again(session, drafts.get_draft(session, draft_of(job.subject) or "", lock=True), items)
     assert job.kind in (IMAGE, CAROUSEL)
     held = budget.held(session, [item.id for item in items])
     return NewJob(

@@ -1,11 +1,13 @@
 """What the dispatcher and the reconciler need of Prefect: create a run, see where it stands, end it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Protocol, Self
 from uuid import UUID
 
 import httpx
+from pydantic import JsonValue
 
 from maquette.errors import StackError
 from maquette.intake.pipelines import PIPELINES
@@ -42,6 +44,10 @@ class FlowRuns(Protocol):
 
     def crash(self, run_id: UUID, *, reason: str) -> None:
         """Mark a run whose process is gone, so that its page tells the truth."""
+        ...
+
+    def resume(self, run_id: UUID, answer: Mapping[str, JsonValue]) -> None:
+        """Let a suspended run go on with ``answer`` in its form; one that is not suspended stays as it is."""
         ...
 
 
@@ -104,6 +110,16 @@ class PrefectFlowRuns:
         try:
             if not self._client.read_flow_run(run_id).state.is_final():  # type: ignore[union-attr]  # runs have states
                 self._client.set_flow_run_state(run_id, Crashed(message=reason), force=True)
+        except ObjectNotFound:
+            return
+        except httpx.HTTPError as error:
+            raise _unreachable(error) from error
+
+    def resume(self, run_id: UUID, answer: Mapping[str, JsonValue]) -> None:
+        from prefect.exceptions import ObjectNotFound
+
+        try:
+            self._client.resume_flow_run(run_id, run_input=dict(answer))
         except ObjectNotFound:
             return
         except httpx.HTTPError as error:

@@ -9,11 +9,12 @@ from uuid import UUID
 
 import psycopg
 import sqlalchemy as sa
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 from sqlmodel import col
 
 from maquette.db.engine import Database
 from maquette.db.types import now
+from maquette.drafts import keeping
 from maquette.errors import MaquetteError, StackError, StorageError, Transient
 from maquette.intake import failures
 from maquette.launch.flow_runs import FlowRuns, RunState
@@ -33,11 +34,12 @@ LEADER_LOCK: Final = 0x6D61_7172
 
 
 class Repairs(BaseModel):
-    """What one pass did: jobs given back to the queue or ended, reservations closed, files removed."""
+    """What one pass did: jobs given back to the queue or ended, reservations closed, drafts settled, files removed."""
 
     retried: int = 0
     failed: int = 0
     reservations: int = 0
+    drafts: int = 0
     swept: int = 0
     details: list[str] = []
 
@@ -84,6 +86,11 @@ class Reconciler:
             self._check_unclaimed(job_id, repairs)
         for item_id in self._ids(self._forgotten_reservations()):
             self._close_reservation(item_id, repairs)
+        try:
+            repairs.drafts = keeping.settle_publications(self._database, self._store, self._settings)
+        except (OSError, MaquetteError) as error:  # nor does trouble with a folder or with production
+            log.warning("drafts are not settled, trying again at the next pass: %s", error)
+        self._wake_decided()
         with self._database.begin() as session:
             queue.notify(session)  # jobs never sent: a dispatcher may have missed its call
         try:
@@ -101,6 +108,19 @@ class Reconciler:
             return True
         taken = connection.execute("SELECT pg_try_advisory_lock(%s)", [LEADER_LOCK]).fetchone()
         return bool(taken and taken[0])
+
+    def _wake_decided(self) -> None:
+        """Resume runs whose draft was decided upon elsewhere, at each pass until they have looked at it themselves."""
+        for waiting in keeping.decided_waits(self._database):
+            try:
+                match self._runs.state(waiting.flow_run_id):
+                    case RunState.RUNNING:  # a suspended run is one of these
+                        answer: dict[str, JsonValue] = {"approved": waiting.approved, "note": waiting.note}
+                        self._runs.resume(waiting.flow_run_id, answer)
+                    case RunState.ENDED | RunState.CANCELLED | RunState.MISSING:
+                        keeping.forget_wait(self._database, waiting)
+            except StackError as error:  # Prefect is away: at the next pass
+                log.warning("%s", error)
 
     def _ids(self, statement: sa.Select[UUID]) -> Sequence[UUID]:
         with self._database.begin() as session:

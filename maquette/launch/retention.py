@@ -13,7 +13,7 @@ from maquette.launch.flow_runs import PrefectFlowRuns
 from maquette.library import expiry
 from maquette.orders.models import IdempotentAnswer, Job
 from maquette.orders.service import OPEN_JOBS
-from maquette.providers import clips, images
+from maquette.providers import clips, images, loops, music
 from maquette.settings import Settings
 from maquette.storage.port import Store
 
@@ -79,6 +79,6 @@ def retain(database: Database, store: Store, settings: Settings, runs: PrefectFl
         assets=assets,
         events=events,
         answers=answers,
-        provider_files=clips.prune(settings, before) + images.prune(settings, before),
+        provider_files=sum(made.prune(settings, before) for made in (clips, images, loops, music)),
         prefect_runs=runs.forget_ended(before),
     )

@@ -38,6 +38,8 @@ class Shown:
 
 MEDIA_TYPES = {
     ".mp4": "video/mp4",
+    ".webm": "video/webm",
+    ".mp3": "audio/mpeg",
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
     ".png": "image/png",
@@ -89,6 +91,12 @@ def get(session: Session, asset_id: UUID) -> Asset:
     if asset is None:
         raise NotFound(f"there is no asset {asset_id}", code="asset_not_found")
     return asset
+
+
+def by_ids(session: Session, asset_ids: Sequence[UUID]) -> dict[UUID, Asset]:
+    """Those of the assets that are there."""
+    found = session.exec(select(Asset).where(col(Asset.id).in_(asset_ids))).all()
+    return {asset.id: asset for asset in found}
 
 
 def get_of_brand(session: Session, asset_id: UUID, *, brand_id: UUID) -> Asset:

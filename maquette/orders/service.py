@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from pydantic import JsonValue
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlmodel import Session, col, select
 
 from maquette.db.types import now
@@ -176,8 +177,10 @@ def lock_job(session: Session, job_id: UUID) -> Job:
 
 
 def latest_job(session: Session, subject: str) -> Job | None:
-    """The newest job for ``subject``."""
-    found = select(Job).where(Job.subject == subject).order_by(col(Job.created_at).desc())
+    """The open job for ``subject``, else its newest."""
+    # A transaction's clock stands where it began: of two that waited for each other the later may have begun first.
+    is_open = col(Job.status).in_(OPEN_JOBS)
+    found = select(Job).where(Job.subject == subject).order_by(is_open.desc(), col(Job.created_at).desc())
     return session.exec(found.limit(1)).first()
 
 
@@ -190,6 +193,15 @@ def items_of(session: Session, job_id: UUID, *, only_open: bool = False) -> Sequ
 def jobs_of(session: Session, order_id: UUID) -> Sequence[Job]:
     """The order's jobs, always in one sequence: who locks several of them never waits crosswise."""
     return session.exec(select(Job).where(Job.order_id == order_id).order_by(col(Job.id))).all()
+
+
+def latest_items(session: Session, subject: str) -> dict[tuple[str, str], OrderItem]:
+    """The newest item for each part of ``subject``, by kind and the ``part`` that its brief names."""
+    part = col(OrderItem.brief)["part"].as_string()
+    found = select(OrderItem).join(Job, col(Job.id) == col(OrderItem.job_id)).where(Job.subject == subject)
+    newest = found.ext(distinct_on(col(OrderItem.kind), part))
+    items = session.exec(newest.order_by(col(OrderItem.kind), part, col(OrderItem.created_at).desc())).all()
+    return {(item.kind, str(item.brief["part"])): item for item in items}
 
 
 def order_items(session: Session, order_id: UUID) -> Sequence[OrderItem]:

@@ -17,7 +17,7 @@ class Profile(BaseModel):
 
     provider: str
     model: str
-    kind: str = Field(description="clips, images or text")
+    kind: str = Field(description="clips, images, loops, music or text")
     local: bool = Field(False, description="Runs on this machine and is no generative model.")
     seconds: list[int] = Field([], description="Lengths of a clip that can be asked for, ascending.")
     aspect_ratios: list[str] = []
@@ -27,8 +27,12 @@ class Profile(BaseModel):
     seed_input: str | None = Field(None, description="Name of the model's input for a seed, where it takes one.")
     reference_input: str | None = Field(None, description="Name of the model's input for reference pictures.")
     max_references: int = Field(0, ge=0, description="Reference pictures that one request may have.")
+    lyrics_characters: tuple[int, int] | None = Field(None, description="Least and most that the model takes.")
+    prompt_characters: tuple[int, int] | None = Field(None, description="Least and most that the model takes.")
     price_micros_per_s: int = Field(0, ge=0)
     price_micros_per_image: int = Field(0, ge=0)
+    price_micros_per_loop: int = Field(0, ge=0)
+    price_micros_per_song: int = Field(0, ge=0)
     price_micros_per_mtok_in: int = Field(0, ge=0)
     price_micros_per_mtok_out: int = Field(0, ge=0)
     charges_failed: bool = Field(False, description="A failed operation is charged as well; a filtered one never is.")

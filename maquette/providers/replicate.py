@@ -9,6 +9,7 @@ travels as the model's ``seed``: 31 bits of its sha256, by which ``find`` knows 
 is therefore the provider's business; the request's own has no say.
 """
 
+import base64
 import hashlib
 import threading
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ _ADDRESS: Final = "https://api.replicate.com"
 _VARIABLE: Final = "MAQUETTE_REPLICATE_API_TOKEN"
 _PAGES: Final = 5  # of a hundred predictions each
 _CLOCKS: Final = timedelta(minutes=5)  # what two clocks may differ by
+_INLINE_BYTES: Final = 256_000  # Replicate's own advice for data URIs; what is larger is uploaded first
 
 
 class _Prediction(BaseModel):
@@ -44,6 +46,10 @@ class _Prediction(BaseModel):
 class _Page(BaseModel):
     results: list[_Prediction]
     next: str | None = None
+
+
+class _File(BaseModel):
+    urls: dict[str, str]
 
 
 _T = TypeVar("_T", bound=BaseModel)
@@ -99,6 +105,23 @@ class Predictions:
     def _remember(self, answer: httpx.Response) -> None:
         answer.read()
         self._answers.last = answer
+
+    def file_input(self, data: bytes, *, name: str, media_type: str) -> str:
+        """A file as a model's input: a data URI, or the address of an upload where it is large.
+
+        Nothing is ordered by it: a failed upload is ``Transient`` or what the answer says.
+        """
+        if len(data) <= _INLINE_BYTES:
+            return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+        try:
+            answer = self.reader.post("/v1/files", files={"content": (name, data, media_type)})
+        except httpx.HTTPError as error:
+            raise Transient(f"the reference could not be uploaded ({type(error).__name__}): try again") from error
+        self.check(answer, expected=201)
+        try:
+            return _File.model_validate_json(answer.content).urls["get"]
+        except (ValidationError, KeyError) as error:
+            raise Transient("Replicate's answer to an upload cannot be read: try again") from error
 
     def create(self, asked: dict[str, object], *, reference: str) -> str:
         """``POST /v1/models/{model}/predictions``; the prediction's id. Errors as the ports have them."""
@@ -169,6 +192,7 @@ class Predictions:
         """The address of the first output. Raises ``Invalid`` where there is none."""
         output = self._prediction(operation_id).output
         url = output[0] if isinstance(output, list) and output else output
+        url = url.get("url") if isinstance(url, dict) else url
         if not isinstance(url, str):
             raise Invalid(f"the prediction {operation_id} has no output: it may have been removed; generate it again")
         return url

@@ -14,6 +14,7 @@ from maquette.intake.service import Intake
 from maquette.settings import Settings
 from maquette.storage import store_from_settings
 from maquette.videos.service import Videos
+from tests.api.drafting import Studio, studio_of
 from tests.api.rig import Rig, served
 from tests.api.worker import Worker
 
@@ -77,3 +78,10 @@ def brand(shared: httpx.Client) -> str:
     answer = shared.post("/api/brands", json={"name": "Café Lumière", "plan": "starter"})
     assert answer.status_code == 201
     return str(answer.json()["id"])
+
+
+@pytest.fixture(scope="module")
+def studio(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """Drafts on a database and a home of the module's own."""
+    with studio_of(postgres, tmp_path_factory.mktemp("home")) as studio:
+        yield studio

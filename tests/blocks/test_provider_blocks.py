@@ -1,4 +1,4 @@
-"""The blocks that choose providers: what they build, what they hide, and what a server gives back of them."""
+"""The blocks that choose providers and publisher: what they build and hide, and what a server gives back of them."""
 
 import gc
 import warnings
@@ -12,11 +12,20 @@ from prefect.client.schemas.actions import BlockDocumentUpdate
 from prefect.testing.utilities import prefect_test_harness
 from pydantic import SecretStr, ValidationError
 
-from blocks.providers import BLOCKS, ClipProviderBlock, ImageProviderBlock, ScriptWriterBlock, chosen
+from blocks.providers import (
+    BLOCKS,
+    ClipProviderBlock,
+    ImageProviderBlock,
+    LoopProviderBlock,
+    MusicProviderBlock,
+    PublisherBlock,
+    ScriptWriterBlock,
+    chosen,
+)
 from maquette.errors import ConfigurationError
 from maquette.settings import Settings
 
-ProviderBlock = ClipProviderBlock | ImageProviderBlock | ScriptWriterBlock
+ProviderBlock = ClipProviderBlock | ImageProviderBlock | LoopProviderBlock | MusicProviderBlock | ScriptWriterBlock
 SECRET = "r8_do_not_show_this"
 
 
@@ -31,12 +40,18 @@ def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 def test_the_local_blocks_build_their_providers_without_keys(plain: Settings) -> None:
     assert ClipProviderBlock().clips(plain).profile.model == "drawn-1"
     assert ImageProviderBlock().images(plain).profile.model == "painted-1"
+    assert LoopProviderBlock().loops(plain).profile.model == "animated-1"
+    assert MusicProviderBlock().music(plain).profile.model == "songbook-1"
     assert ScriptWriterBlock().writer(plain).profile.model == "outline-1"
 
 
 def test_a_block_with_its_credentials_builds_the_real_provider(plain: Settings) -> None:
     clips = ClipProviderBlock(provider="replicate", token=SecretStr(SECRET)).clips(plain)
     assert clips.profile.provider == "replicate"
+    loops = LoopProviderBlock(provider="replicate", token=SecretStr(SECRET)).loops(plain)
+    assert loops.profile.provider == "replicate"
+    music = MusicProviderBlock(provider="replicate", token=SecretStr(SECRET), model="minimax/music-1.5").music(plain)
+    assert music.profile.model == "minimax/music-1.5"
     for provider in ("replicate", "gemini"):
         images = ImageProviderBlock.model_validate({"provider": provider, "token": SECRET}).images(plain)
         assert images.profile.provider == provider
@@ -50,6 +65,10 @@ def _build(block: ProviderBlock, settings: Settings) -> None:
             block.clips(settings)
         case ImageProviderBlock():
             block.images(settings)
+        case LoopProviderBlock():
+            block.loops(settings)
+        case MusicProviderBlock():
+            block.music(settings)
         case ScriptWriterBlock():
             block.writer(settings)
 
@@ -62,6 +81,10 @@ def _build(block: ProviderBlock, settings: Settings) -> None:
         (ClipProviderBlock(model="unheard-of"), "there are: local/drawn-1.*'Maquette clip provider'"),
         (ImageProviderBlock(provider="replicate"), "MAQUETTE_REPLICATE_API_TOKEN.*'Maquette image provider'"),
         (ImageProviderBlock(provider="gemini"), "MAQUETTE_GOOGLE_API_KEY.*'Maquette image provider'"),
+        (LoopProviderBlock(provider="replicate"), "MAQUETTE_REPLICATE_API_TOKEN.*'Maquette loop provider'"),
+        (LoopProviderBlock(model="unheard-of"), "there are: local/animated-1.*'Maquette loop provider'"),
+        (MusicProviderBlock(provider="replicate"), "MAQUETTE_REPLICATE_API_TOKEN.*'Maquette music provider'"),
+        (MusicProviderBlock(model="unheard-of"), "there are: local/songbook-1.*'Maquette music provider'"),
         (ScriptWriterBlock(provider="openai"), "MAQUETTE_OPENAI_API_KEY.*'Maquette script writer'"),
     ],
 )
@@ -94,6 +117,33 @@ def test_empty_fields_keep_the_settings_and_the_model_goes_with_its_provider(pla
     assert (images.clip_provider, images.clip_model) == ("veo", "veo-3.1-generate-001")
 
 
+def test_the_local_loops_and_songs_leave_the_token_of_others_alone(plain: Settings) -> None:
+    told = ImageProviderBlock(provider="replicate", token=SecretStr("of the images")).applied(plain)
+    for block in (LoopProviderBlock(token=SecretStr("left over")), MusicProviderBlock(token=SecretStr("left over"))):
+        assert block.applied(told).replicate_api_token == SecretStr("of the images")
+    both = MusicProviderBlock(provider="replicate", token=SecretStr("of the songs")).applied(told)
+    assert both.replicate_api_token == SecretStr("of the songs")
+    assert (both.image_provider, both.music_provider, both.loop_provider) == ("replicate", "replicate", "local")
+
+
+def test_the_publisher_says_where_drafts_go_and_empty_fields_keep_the_settings(plain: Settings) -> None:
+    assert PublisherBlock().applied(plain) == plain
+    told = plain.model_copy(update={"bucket": "gcs", "bucket_name": "of-the-settings", "supabase_key": SecretStr("s")})
+    block = PublisherBlock(
+        bucket="supabase",
+        production_url=SecretStr("postgresql://u:p@host/production"),
+        supabase_url="https://project.example",
+        bucket_public_url="https://cdn.example",
+    )
+    applied = block.applied(told)
+    assert applied.production_url == SecretStr("postgresql://u:p@host/production")
+    assert (applied.bucket, applied.bucket_name) == ("supabase", "of-the-settings")
+    assert (applied.supabase_url, applied.bucket_public_url) == ("https://project.example", "https://cdn.example")
+    assert applied.supabase_key == SecretStr("s")
+    assert PublisherBlock(bucket_name="other").applied(told).bucket_name == "other"
+    assert told.bucket == "gcs"  # a copy
+
+
 @pytest.mark.parametrize(
     ("kind", "provider", "setting"),
     [
@@ -101,10 +151,15 @@ def test_empty_fields_keep_the_settings_and_the_model_goes_with_its_provider(pla
         (ClipProviderBlock, "veo", "google_base_url"),
         (ImageProviderBlock, "replicate", "replicate_base_url"),
         (ImageProviderBlock, "gemini", "google_base_url"),
+        (LoopProviderBlock, "replicate", "replicate_base_url"),
+        (MusicProviderBlock, "replicate", "replicate_base_url"),
     ],
 )
 def test_an_address_goes_to_the_provider_that_was_chosen(
-    kind: type[ClipProviderBlock | ImageProviderBlock], provider: str, setting: str, plain: Settings
+    kind: type[ClipProviderBlock | ImageProviderBlock | LoopProviderBlock | MusicProviderBlock],
+    provider: str,
+    setting: str,
+    plain: Settings,
 ) -> None:
     block = kind.model_validate({"provider": provider, "base_url": "http://127.0.0.1:9"})
     applied = block.applied(plain)
@@ -117,13 +172,21 @@ def test_an_unknown_provider_is_refused() -> None:
         ClipProviderBlock.model_validate({"provider": "sora"})
     with pytest.raises(ValidationError, match="'local', 'replicate' or 'gemini'"):
         ImageProviderBlock.model_validate({"provider": "midjourney"})
+    for kind in (LoopProviderBlock, MusicProviderBlock):
+        with pytest.raises(ValidationError, match="'local' or 'replicate'"):
+            kind.model_validate({"provider": "suno"})
+    with pytest.raises(ValidationError, match="'folder', 'gcs' or 'supabase'"):
+        PublisherBlock.model_validate({"bucket": "ftp"})
 
 
 def test_secrets_do_not_show() -> None:
-    blocks: list[ProviderBlock] = [
+    blocks: list[ProviderBlock | PublisherBlock] = [
         ClipProviderBlock(provider="replicate", token=SecretStr(SECRET)),
         ImageProviderBlock(provider="gemini", token=SecretStr(SECRET)),
+        LoopProviderBlock(provider="replicate", token=SecretStr(SECRET)),
+        MusicProviderBlock(provider="replicate", token=SecretStr(SECRET)),
         ScriptWriterBlock(provider="openai", api_key=SecretStr(SECRET)),
+        PublisherBlock(production_url=SecretStr(SECRET), supabase_key=SecretStr(SECRET)),
     ]
     for block in blocks:
         shown = [
@@ -166,12 +229,17 @@ async def test_runs_use_the_documents_named_default_where_the_server_has_them(pl
     assert await chosen(plain) == plain
     await ClipProviderBlock(provider="replicate", token=SecretStr(SECRET)).asave("default")
     await ImageProviderBlock(provider="gemini", token=SecretStr(SECRET)).asave("default")
+    await MusicProviderBlock(provider="replicate", model="minimax/music-1.5").asave("default")
+    await PublisherBlock(bucket="supabase", supabase_key=SecretStr(SECRET)).asave("default")
     await ScriptWriterBlock(provider="openai", model="qwen3", api_key=SecretStr(SECRET)).asave("other")
     settings = await chosen(plain)
     assert settings.replicate_api_token is not None
     assert settings.replicate_api_token.get_secret_value() == SECRET
     chosen_providers = settings.clip_provider, settings.image_provider, settings.text_provider
     assert chosen_providers == ("replicate", "gemini", "local")
+    assert (settings.music_provider, settings.music_model) == ("replicate", "minimax/music-1.5")
+    assert (settings.loop_provider, settings.bucket) == ("local", "supabase")
+    assert settings.supabase_key == SecretStr(SECRET)
     assert (await chosen(plain, name="other")).openai_model == "qwen3"
     async with get_client() as client:
         document = await client.read_block_document_by_name("default", "maquette-clip-provider")

@@ -60,11 +60,13 @@ def test_the_commands_are_these() -> None:
         "video": ("create", "status", "list", "retry", "edit"),
         "image": ("create",),
         "carousel": ("create", "show", "edit", "pdf"),
+        "draft": ("create", "generate", "status", "list", "show", "regenerate", "versions", "restore", "delete",
+                  "approve", "publish", "production", "import", "export", "migrate-legacy"),
         "pack": ("order",),
         "orders": ("list", "show", "cancel", "retry", "dead-letters", "queue"),
         "library": ("list", "show", "save", "add"),
         "brands": ("list", "create", "change"),
-    }
+    }  # fmt: skip
     alone = {(name,) for name in ("demo", "up", "dispatch", "doctor", "quota", "costs")}
     assert LEAVES.keys() == {(group, name) for group, names in groups.items() for name in names} | alone
 

@@ -6,12 +6,17 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 from uuid import UUID, uuid4
 
 from maquette.carousels import production as carousels
 from maquette.cli.video_reports import FILES
 from maquette.db.engine import Database
 from maquette.db.types import now
+from maquette.drafts import production as drafts
+from maquette.drafts import texts
+from maquette.drafts.models import IMAGE, LOOP, SONG
+from maquette.drafts.production import PartRef
 from maquette.errors import MaquetteError
 from maquette.images import production as images
 from maquette.library import service as library
@@ -158,3 +163,29 @@ def make_pictures(workshop: Workshop) -> None:
                 pass
             deliver = carousels.deliver_slide if job.kind == "carousel" else images.deliver_image
             deliver(workshop, lease, item.id, call_id)
+
+
+def make_draft(workshop: Workshop, *, errors: Mapping[str, MaquetteError] | None = None) -> None:
+    """Make the newest order, a draft's, for real with the local providers; but fail parts such as ``image 02``."""
+    (job,) = newest_jobs(workshop.database)
+    lease = claimed(workshop.database, job)
+    texts.write_concepts(workshop, lease)
+    nouns = {IMAGE: "image", LOOP: "video", SONG: "song"}
+    for item in sorted(drafts.open_parts(workshop, lease), key=lambda item: list(nouns).index(item.kind)):
+        try:
+            if (error := (errors or {}).get(f"{nouns[item.kind]} {item.part}")) is not None:
+                raise error
+            _make_part(workshop, lease, item)
+        except MaquetteError as error:
+            # Until it is given up: a part that a safety rule refused is tried once more.
+            while not drafts.judge(workshop, lease, item, error, failures=9, random=Random(1)).ended:
+                pass
+
+
+def _make_part(workshop: Workshop, lease: Lease, item: PartRef) -> None:
+    if item.kind == LOOP:
+        drafts.require_picture(workshop, lease, item)
+    call_id = drafts.submit(workshop, lease, item)
+    while drafts.look(workshop, lease, item, call_id).state is not OperationState.SUCCEEDED:
+        pass
+    drafts.deliver(workshop, lease, item, call_id)

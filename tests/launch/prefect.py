@@ -1,7 +1,10 @@
 """A Prefect that can be down, forgetful or behind."""
 
 import threading
+from collections.abc import Mapping
 from uuid import UUID, uuid4
+
+from pydantic import JsonValue
 
 from maquette.errors import StackError
 from maquette.launch.flow_runs import DeploymentMissing, RunState
@@ -16,6 +19,7 @@ class Prefect:
         self.states: dict[UUID, RunState] = {}
         self.queues: dict[UUID, bool] = {}
         self.crashed: list[UUID] = []
+        self.resumed: dict[UUID, dict[str, JsonValue]] = {}
         self.down = False
         self.registered = True
         self.lock = threading.Lock()
@@ -40,6 +44,11 @@ class Prefect:
         """Note it."""
         self._answer()
         self.crashed.append(run_id)
+
+    def resume(self, run_id: UUID, answer: Mapping[str, JsonValue]) -> None:
+        """Note the answer."""
+        self._answer()
+        self.resumed[run_id] = dict(answer)
 
     def all_are(self, state: RunState) -> None:
         """Set every run's state."""

@@ -5,7 +5,20 @@ import json
 import pytest
 
 from maquette.carousels.rules import parse_plan
-from maquette.providers.text.port import CarouselRequest, CarouselType, Language, ScriptRequest, ScriptWriter, Style
+from maquette.drafts.concepts import parse_concepts
+from maquette.providers.text.port import (
+    UNIVERSE_LANGUAGES,
+    CarouselRequest,
+    CarouselType,
+    ConceptsRequest,
+    Language,
+    LyricsRequest,
+    ScriptRequest,
+    ScriptWriter,
+    Style,
+    TranslationRequest,
+    UniverseLanguage,
+)
 from maquette.videos.script import parse_script
 
 SHAPES = [(8,), (8, 7), (8, 7, 7, 7, 7), (8, *[7] * 9)]
@@ -78,6 +91,54 @@ class PlanContract:
 
     def test_what_a_plan_says_of_itself(self, writer: ScriptWriter) -> None:
         written = writer.plan_carousel(CarouselRequest(topic="Le sucre"))
+        assert written.model
+        assert min(written.cost_micros, written.tokens_in, written.tokens_out) >= 0
+        assert writer.profile.local is (written.tokens_out == 0)
+
+
+TAGS = ("[intro]", "[verse]", "[chorus]", "[bridge]", "[outro]")
+
+
+class UniverseContract:
+    """What every writer of universes does. Subclasses override the fixture ``writer``."""
+
+    @pytest.fixture
+    def writer(self) -> ScriptWriter:
+        raise NotImplementedError
+
+    @pytest.mark.parametrize("count", [1, 10, 20, 50])
+    def test_exactly_as_many_things_as_were_asked_for(self, writer: ScriptWriter, count: int) -> None:
+        taken = ("monkey", "Lion")
+        written = writer.list_concepts(ConceptsRequest(theme="jungle", count=count, taken=taken))
+        found = parse_concepts(written.text, count=count, taken=taken)
+        assert (len(found.concepts), found.missing) == (count, 0)
+        assert set(found.theme) == set(UNIVERSE_LANGUAGES)
+        for language in UNIVERSE_LANGUAGES:
+            names = [concept.names[language].casefold() for concept in found.concepts]
+            assert len(set(names)) == count
+        assert not {"monkey", "lion"} & {concept.names["en"].casefold() for concept in found.concepts}
+
+    @pytest.mark.parametrize("language", UNIVERSE_LANGUAGES)
+    def test_a_song_has_its_parts_and_keeps_to_its_length(
+        self, writer: ScriptWriter, language: UniverseLanguage
+    ) -> None:
+        words = ("singe", "serpent", "perroquet")
+        written = writer.write_lyrics(LyricsRequest(theme="jungle", words=words, language=language))
+        lines = written.text.splitlines()
+        assert [tag for tag in TAGS if tag not in lines] == []
+        assert lines[0] == "[intro]"
+        assert 100 <= len(written.text) <= 590
+        assert "jungle" in written.text.casefold()
+
+    def test_each_name_has_its_translation(self, writer: ScriptWriter) -> None:
+        request = TranslationRequest(texts=("monkey", "cement mixer"), targets=("fr", "de"))
+        assert json.loads(writer.translate(request).text) == {
+            "fr": ["singe", "bétonnière"],
+            "de": ["Affe", "Betonmischer"],
+        }
+
+    def test_what_a_universe_says_of_itself(self, writer: ScriptWriter) -> None:
+        written = writer.list_concepts(ConceptsRequest(theme="farm", count=3))
         assert written.model
         assert min(written.cost_micros, written.tokens_in, written.tokens_out) >= 0
         assert writer.profile.local is (written.tokens_out == 0)

@@ -100,15 +100,18 @@ def storage_error(error: OSError, path: Path) -> StorageError:
     return StorageError(f"{path} could not be written ({error}): see that its folder is there and can be written")
 
 
-def write_clip(chunks: Iterable[bytes], destination: Path) -> None:
-    """Write a download. Raises ``Invalid`` past ``MAX_CLIP_BYTES`` and ``StorageError``; leaves nothing half-done."""
+def write_clip(chunks: Iterable[bytes], destination: Path, *, what: str = "clip") -> None:
+    """Write a download; ``what`` names it in errors.
+
+    Raises ``Invalid`` past ``MAX_CLIP_BYTES`` and ``StorageError``; leaves nothing half-done.
+    """
     size_bytes = 0
     try:
         with destination.open("wb") as out:
             for chunk in chunks:
                 size_bytes += len(chunk)
                 if size_bytes > MAX_CLIP_BYTES:
-                    raise Invalid(f"the clip is larger than {MAX_CLIP_BYTES} bytes: ask for a shorter one")
+                    raise Invalid(f"the {what} is larger than {MAX_CLIP_BYTES} bytes: ask for a shorter one")
                 out.write(chunk)
     except OSError as error:
         destination.unlink(missing_ok=True)
@@ -118,23 +121,23 @@ def write_clip(chunks: Iterable[bytes], destination: Path) -> None:
         raise
 
 
-def download(url: str, destination: Path, *, timeout_s: float) -> None:
-    """Fetch ``url`` without credentials, following redirects.
+def download(url: str, destination: Path, *, timeout_s: float, what: str = "clip") -> None:
+    """Fetch ``url`` without credentials, following redirects; ``what`` names it in errors.
 
     Raises ``Transient``, ``Invalid`` (gone, or too large) and ``StorageError``.
     """
     if not url.startswith(("https://", "http://")):
-        raise Invalid("the provider's answer names no address that a clip could be downloaded from")
+        raise Invalid(f"the provider's answer names no address that a {what} could be downloaded from")
     try:
         with (
             httpx.Client(timeout=timeout_s, follow_redirects=True, max_redirects=5) as client,
             client.stream("GET", url) as answer,
         ):
             if answer.status_code in (403, 404, 410):
-                raise Invalid(f"the clip is no longer at the provider ({answer.status_code}): generate it again")
+                raise Invalid(f"the {what} is no longer at the provider ({answer.status_code}): generate it again")
             if answer.status_code != 200:
-                raise Transient(f"the clip could not be downloaded ({answer.status_code}): try again")
-            write_clip(answer.iter_bytes(), destination)
+                raise Transient(f"the {what} could not be downloaded ({answer.status_code}): try again")
+            write_clip(answer.iter_bytes(), destination, what=what)
     except httpx.HTTPError as error:
         # The address carries a signature: it is not repeated.
-        raise Transient(f"the download of the clip broke off ({type(error).__name__}): try again") from error
+        raise Transient(f"the download of the {what} broke off ({type(error).__name__}): try again") from error

@@ -1,23 +1,11 @@
 """Images from Replicate; which inputs a model takes is data of the catalogue."""
 
-import base64
 from pathlib import Path
-from typing import Final
 
-import httpx
-from pydantic import BaseModel, ValidationError
-
-from maquette.errors import Transient
 from maquette.providers.catalogue import Profile
 from maquette.providers.images.port import ImageRequest
 from maquette.providers.images.transfer import check_request, download, keep, read_reference
 from maquette.providers.replicate import Predictions
-
-_INLINE_BYTES: Final = 256_000  # Replicate's own advice for data URIs; what is larger is uploaded first
-
-
-class _File(BaseModel):
-    urls: dict[str, str]
 
 
 class ReplicateImages(Predictions):
@@ -43,18 +31,7 @@ class ReplicateImages(Predictions):
 
     def _sent(self, path: Path) -> str:
         data, media_type = read_reference(path)
-        if len(data) <= _INLINE_BYTES:
-            return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
-        try:
-            answer = self.reader.post("/v1/files", files={"content": (path.name, data, media_type)})
-        except httpx.HTTPError as error:
-            # Nothing was ordered yet.
-            raise Transient(f"the reference could not be uploaded ({type(error).__name__}): try again") from error
-        self.check(answer, expected=201)
-        try:
-            return _File.model_validate_json(answer.content).urls["get"]
-        except (ValidationError, KeyError) as error:
-            raise Transient("Replicate's answer to an upload cannot be read: try again") from error
+        return self.file_input(data, name=path.name, media_type=media_type)
 
     def fetch(self, operation_id: str, destination: Path) -> Path:
         """Download the first output, without the token."""

@@ -1,8 +1,8 @@
 """What a model is told to plan a carousel."""
 
-import json
 from typing import Final
 
+from maquette.providers.text.brief import brief
 from maquette.providers.text.port import (
     LIMITS,
     MAX_BULLETS,
@@ -109,10 +109,7 @@ real: fuera de «given», escribe máximas, firmadas por la marca o sin autor.""
 
 
 def carousel_prompts(request: CarouselRequest) -> tuple[str, str]:
-    """The instructions, and the message that holds all that the client wrote as JSON between tags.
-
-    ``<`` is escaped within, so that no text of the client's can close the tags.
-    """
+    """The instructions, and the message that holds all that the client wrote."""
     language, cited = request.language, request.carousel_type == "citation"
     types = (_CITATION if cited else _CONTENT)[language].format(fewest=MIN_BULLETS, most=MAX_BULLETS)
     instructions = _INSTRUCTIONS[language].format(
@@ -124,16 +121,14 @@ def carousel_prompts(request: CarouselRequest) -> tuple[str, str]:
     )
     if request.warning:
         instructions += f"\n\n{request.warning}"
-    brief = {
+    document = {
         "topic": request.topic,
         "tone": request.tone,
         "platform": request.platform,
         "brand": {name: told for name, told in request.brand.model_dump().items() if told},
         "given": read_slides(read_json(request.given)),
     }
-    told = json.dumps({name: value for name, value in brief.items() if value}, ensure_ascii=False, indent=1)
-    told = told.replace("<", r"\u003c")
-    return instructions, f"<brief>\n{told}\n</brief>"
+    return instructions, brief(document)
 
 
 def _limits(slide_type: str) -> list[str]:

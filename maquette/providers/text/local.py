@@ -1,10 +1,11 @@
 """A writer without a model: it composes scripts and carousels on any theme from sentences kept as data.
 
-Hook, beats, close, in fr, en and es and in four styles; ``carousel`` holds the carousels. It states no fact about
-the theme: it asks, invites to look, and says how one finds out. The same request gives the same text; another seed,
-another one.
+Hook, beats, close, in fr, en and es and in four styles; ``carousel`` holds the carousels, ``universe`` the things and
+songs of universes. It states no fact about the theme: it asks, invites to look, and says how one finds out. The same
+request gives the same text; another seed, another one.
 """
 
+import json
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -17,10 +18,21 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from maquette.providers.catalogue import profile
 from maquette.providers.text.carousel import carousel_plan
-from maquette.providers.text.port import CarouselRequest, Language, ScriptRequest, Style, Written
+from maquette.providers.text.port import (
+    CarouselRequest,
+    ConceptsRequest,
+    Language,
+    LyricsRequest,
+    ScriptRequest,
+    Style,
+    TranslationRequest,
+    Written,
+)
 from maquette.providers.text.scenes import called_scenes, common_words
 from maquette.providers.text.scenes import scenes as scenes
 from maquette.providers.text.theme import SpokenTheme, ThemeKind, spoken_theme
+from maquette.providers.text.universe.songs import song
+from maquette.providers.text.universe.things import theme_names, things, translated
 from maquette.providers.text.wording import typeset
 
 # Fast speech, still clear: what one second holds at most.
@@ -75,6 +87,27 @@ class LocalWriter:
     def plan_carousel(self, request: CarouselRequest) -> Written:
         """The plan of ``slides`` slides as JSON, within the limits of the port; raises nothing."""
         return Written(text=carousel_plan(request), model=self.profile.model)
+
+    def list_concepts(self, request: ConceptsRequest) -> Written:
+        """Things of the theme from a table of its own; of an unknown theme, what every child knows. Raises nothing."""
+        found = things(request.theme, count=request.count, taken=request.taken, seed=request.seed)
+        return self._json({"theme": theme_names(request.theme), "concepts": found})
+
+    def write_lyrics(self, request: LyricsRequest) -> Written:
+        """A song from verses kept as data; raises nothing."""
+        return Written(text=song(request), model=self.profile.model)
+
+    def translate(self, request: TranslationRequest) -> Written:
+        """Names that are in the tables; what they do not know stays as it came. Raises nothing."""
+        return self._json(
+            {
+                target: [translated(text, source=request.source, target=target) for text in request.texts]
+                for target in request.targets
+            }
+        )
+
+    def _json(self, document: object) -> Written:
+        return Written(text=json.dumps(document, ensure_ascii=False), model=self.profile.model)
 
 
 @lru_cache

@@ -1,7 +1,7 @@
-"""Scripts and carousels from any server that speaks OpenAI's chat completions, through pydantic-ai.
+"""Scripts, carousels and the words of universes from any server that speaks OpenAI's chat completions.
 
-One call of a method is one request: neither the SDK nor an agent's loop repeats a call that costs;
-the journal decides. The heavy imports happen at the first call.
+It goes through pydantic-ai. One call of a method is one request: neither the SDK nor an agent's loop repeats a call
+that costs; the journal decides. The heavy imports happen at the first call.
 """
 
 import asyncio
@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Final
 from maquette.errors import Filtered, Invalid, OutcomeUnknown, ProviderError, QuotaExceeded, Transient
 from maquette.providers.catalogue import Profile, catalogue, profile
 from maquette.providers.text.carousel_prompts import carousel_prompts
-from maquette.providers.text.port import CarouselRequest, Language, ScriptRequest, Style, Written
+from maquette.providers.text.port import (
+    CarouselRequest,
+    ConceptsRequest,
+    Language,
+    LyricsRequest,
+    ScriptRequest,
+    Style,
+    TranslationRequest,
+    Written,
+)
+from maquette.providers.text.universe_prompts import concepts_prompts, lyrics_prompts, translation_prompts
 
 if TYPE_CHECKING:
     from pydantic_ai.exceptions import AgentRunError, ModelConnectionError, ModelHTTPError
@@ -111,6 +121,18 @@ class OpenAIWriter:
     def plan_carousel(self, request: CarouselRequest) -> Written:
         """The model's answer as it came; costs and raises as ``write_script`` does."""
         return self._written(*carousel_prompts(request))
+
+    def list_concepts(self, request: ConceptsRequest) -> Written:
+        """The model's answer as it came; costs and raises as ``write_script`` does."""
+        return self._written(*concepts_prompts(request))
+
+    def write_lyrics(self, request: LyricsRequest) -> Written:
+        """The model's answer as it came; costs and raises as ``write_script`` does."""
+        return self._written(*lyrics_prompts(request))
+
+    def translate(self, request: TranslationRequest) -> Written:
+        """The model's answer as it came; costs and raises as ``write_script`` does."""
+        return self._written(*translation_prompts(request))
 
     def _written(self, instructions: str, message: str) -> Written:
         from pydantic_ai.exceptions import AgentRunError

@@ -10,6 +10,12 @@ Language = Literal["fr", "en", "es"]
 Style = Literal["informative", "humorous", "dramatic", "inspiring"]
 Goal = Literal["", "education", "vente", "lead", "engagement", "notoriete"]
 CarouselType = Literal["content", "citation"]
+UniverseLanguage = Literal["fr", "en", "es", "it", "de"]
+
+UNIVERSE_LANGUAGES: Final[tuple[UniverseLanguage, ...]] = ("fr", "en", "es", "it", "de")
+MAX_CONCEPTS: Final = 50
+# What the song model of the existing clients takes.
+MAX_LYRICS: Final = 590
 
 MIN_SLIDES: Final = 3
 MAX_SLIDES: Final = 10
@@ -91,6 +97,43 @@ class CarouselRequest(BaseModel):
     warning: str | None = Field(None, description="Said to the model when its first answer had too few slides.")
 
 
+class ConceptsRequest(BaseModel):
+    """``count`` things of a theme that a child can name and a picture can show, none of them in ``taken``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    theme: str
+    description: str = Field("", description="What the theme looks like, where somebody said so.")
+    instructions: str = Field("", description="What kind of things is wanted, such as the theme's own prompt.")
+    count: int = Field(10, ge=1, le=MAX_CONCEPTS)
+    taken: tuple[str, ...] = Field((), description="English names that are there already.")
+    seed: int = 0
+    warning: str | None = Field(None, description="Said to the model when its first answer could not be used.")
+
+
+class LyricsRequest(BaseModel):
+    """A children's song about a theme, in one language."""
+
+    model_config = ConfigDict(frozen=True)
+
+    theme: str = Field(description="The theme's name, in ``language`` where it is known.")
+    words: tuple[str, ...] = Field((), description="Things that the song may name, in ``language``.")
+    language: UniverseLanguage
+    style: str = Field("", description="Style of the music, for the mood.")
+    seed: int = 0
+    max_characters: int = MAX_LYRICS
+
+
+class TranslationRequest(BaseModel):
+    """Short names of things, from one language into others."""
+
+    model_config = ConfigDict(frozen=True)
+
+    texts: tuple[str, ...] = Field(min_length=1, max_length=100)
+    source: UniverseLanguage = "en"
+    targets: tuple[UniverseLanguage, ...]
+
+
 class Written(BaseModel):
     """A text with its cost in micro-dollars and its tokens."""
 
@@ -119,4 +162,20 @@ class ScriptWriter(Protocol):
         "kpis": [{"label", "delta"}], "visual", "alt", "caption"}]}``; a model may leave fields out, and fence or
         break the JSON.
         """
+        ...
+
+    def list_concepts(self, request: ConceptsRequest) -> Written:
+        """The concepts as JSON text, which ``drafts.concepts.parse_concepts`` reads.
+
+        ``{"theme": {"fr": "…", "en": "…", "es": "…", "it": "…", "de": "…"}, "concepts": [{"fr": "singe",
+        "en": "monkey", "es": "mono", "it": "scimmia", "de": "Affe"}, …]}``.
+        """
+        ...
+
+    def write_lyrics(self, request: LyricsRequest) -> Written:
+        """The song's text with the tags ``[intro] [verse] [chorus] [bridge] [outro]``, each on a line of its own."""
+        ...
+
+    def translate(self, request: TranslationRequest) -> Written:
+        """``{"es": ["mono", …], …}`` as JSON text: for each target the texts in their order."""
         ...

@@ -1,4 +1,7 @@
-"""The music bed: chords, a soft pad, plucks and a light beat, synthesised from mood and seed."""
+"""The music bed: chords, a soft pad, plucks and a light beat, synthesised from mood and seed.
+
+Its voices are played by the local songs as well (``providers/music/local``).
+"""
 
 import random
 from collections.abc import Sequence
@@ -21,7 +24,8 @@ _MOODS: Final[dict[str, tuple[Sequence[Sequence[int]], int, int]]] = {  # chords
 _TARGET_RMS: Final = 0.085
 
 
-def _hz(note: float) -> float:
+def frequency(note: float) -> float:
+    """Hertz of a MIDI note."""
     return float(440.0 * 2 ** ((note - 69) / 12))
 
 
@@ -38,17 +42,17 @@ def bed(*, mood: str, seed: int, seconds: int) -> Samples:
     while at * 4 * beat < seconds:
         chord, begin = chords[(start + at) % len(chords)], at * 4 * beat
         for i, note in enumerate(chord):
-            _add(mix, _pad(_hz(root + note - 12), 4 * beat + 0.8), begin - 0.2, pan=0.3 + 0.4 * (i % 2), gain=0.16)
-        _add(mix, _pad(_hz(root + chord[0] - 24), 4 * beat + 0.3), begin - 0.1, pan=0.5, gain=0.26)
+            add(mix, pad(frequency(root + note - 12), 4 * beat + 0.8), begin - 0.2, pan=0.3 + 0.4 * (i % 2), gain=0.16)
+        add(mix, pad(frequency(root + chord[0] - 24), 4 * beat + 0.3), begin - 0.1, pan=0.5, gain=0.26)
         for step in range(8):
             if dice.random() < 0.78:
                 note = chord[dice.randrange(len(chord))] + dice.choice([0, 0, 12])
-                _add(mix, _pluck(_hz(root + note), 1.3), begin + step * beat / 2, pan=dice.uniform(0.25, 0.75),
+                add(mix, pluck(frequency(root + note), 1.3), begin + step * beat / 2, pan=dice.uniform(0.25, 0.75),
                      gain=0.20 if step % 2 == 0 else 0.13)  # fmt: skip
         for step in range(4):
             if step % 2 == 0:
-                _add(mix, _thump(), begin + step * beat, pan=0.5, gain=0.32)
-            _add(mix, _tick(dice.randrange(2**16)), begin + (step + 0.5) * beat, pan=0.6, gain=0.05)
+                add(mix, thump(), begin + step * beat, pan=0.5, gain=0.32)
+            add(mix, tick(dice.randrange(2**16)), begin + (step + 0.5) * beat, pan=0.6, gain=0.05)
         at += 1
     echo = round(beat * 0.75 * RATE)
     if echo < total:
@@ -62,7 +66,8 @@ def bed(*, mood: str, seed: int, seconds: int) -> Samples:
     return level
 
 
-def _add(mix: Samples, voice: Samples, start_s: float, *, pan: float, gain: float) -> None:
+def add(mix: Samples, voice: Samples, start_s: float, *, pan: float, gain: float) -> None:
+    """Mix one voice into stereo at ``start_s``, cut where the mix ends; ``pan`` 0 is left, 1 right."""
     begin = round(start_s * RATE)
     if begin < 0:
         voice, begin = voice[-begin:], 0
@@ -71,7 +76,8 @@ def _add(mix: Samples, voice: Samples, start_s: float, *, pan: float, gain: floa
     mix[begin : begin + len(voice), 1] += voice * pan
 
 
-def _pad(hz: float, seconds: float) -> Samples:
+def pad(hz: float, seconds: float) -> Samples:
+    """A soft chord tone that swells and goes, ``seconds`` long."""
     t = np.arange(round(seconds * RATE), dtype=np.float32) / RATE
     wave = np.sin(2 * np.pi * hz * t) + 0.5 * np.sin(2 * np.pi * hz * 1.004 * t) + 0.18 * np.sin(4 * np.pi * hz * t)
     shape = np.minimum(1, t / 0.5) * np.minimum(1, (seconds - t) / 0.7)
@@ -79,18 +85,21 @@ def _pad(hz: float, seconds: float) -> Samples:
     return voice
 
 
-def _pluck(hz: float, seconds: float) -> Samples:
+def pluck(hz: float, seconds: float) -> Samples:
+    """A plucked tone with a bright start."""
     t = np.arange(round(seconds * RATE), dtype=np.float32) / RATE
     wave = np.sin(2 * np.pi * hz * t + 0.8 * np.exp(-9 * t) * np.sin(4 * np.pi * hz * t))
     return (wave * np.exp(-4.2 * t) * np.minimum(1, t / 0.004)).astype(np.float32)
 
 
-def _thump() -> Samples:
+def thump() -> Samples:
+    """A soft bass drum."""
     t = np.arange(round(0.28 * RATE), dtype=np.float32) / RATE
     return (np.sin(2 * np.pi * (46 * t + 3.2 * (1 - np.exp(-28 * t)))) * np.exp(-13 * t)).astype(np.float32)
 
 
-def _tick(seed: int) -> Samples:
+def tick(seed: int) -> Samples:
+    """A stroke of a shaker; each seed is another one."""
     t = np.arange(round(0.06 * RATE), dtype=np.float32) / RATE
     noise = np.random.default_rng(seed).normal(0, 1, len(t))
     return (np.diff(noise, prepend=0) * np.exp(-70 * t)).astype(np.float32)

@@ -1,13 +1,10 @@
 """A request drawn, sounded and encoded: one MP4 (H.264, AAC 48 kHz stereo), written atomically."""
 
-import os
-import subprocess
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-import imageio_ffmpeg
 import numpy as np
 
 from maquette.providers.clips.local import music, speech
@@ -15,6 +12,7 @@ from maquette.providers.clips.local.music import RATE, Samples
 from maquette.providers.clips.local.scene import FPS, Scene
 from maquette.providers.clips.local.shot import plan
 from maquette.providers.clips.port import ClipRequest, SpokenWord
+from maquette.providers.encoder import encode
 
 SIZES: Final = {"9:16": (720, 1280), "1:1": (720, 720), "16:9": (1280, 720), "4:5": (720, 900)}
 _SMALL: Final = {"9:16": (180, 320), "1:1": (180, 180), "16:9": (320, 180), "4:5": (180, 226)}
@@ -57,7 +55,7 @@ def soundtrack(request: ClipRequest) -> tuple[Samples, list[SpokenWord]]:
 
 def draw_clip(request: ClipRequest, destination: Path, *, progress: Callable[[float], None]) -> list[SpokenWord]:
     """Draw ``request`` to ``destination``; ``progress`` hears 0..1. Raises ``OSError`` when it cannot be written."""
-    part, sound_file = destination.with_suffix(".part.mp4"), destination.with_suffix(".wav")
+    sound_file = destination.with_suffix(".wav")
     sound, words = soundtrack(request)
     with wave.open(str(sound_file), "wb") as out:
         out.setnchannels(2)
@@ -74,23 +72,14 @@ def draw_clip(request: ClipRequest, destination: Path, *, progress: Callable[[fl
         "-bsf:v", f"h264_metadata={_BT709}",
         "-c:a", "aac", "-b:a", "160k", "-t", str(request.seconds),
     ]  # fmt: skip
-    # ffmpeg reads the frames from a pipe: when this process dies, it meets the end of its input and ends as well.
-    with _ffmpeg(order, part) as child:
-        assert child.stdin is not None
-        assert child.stderr is not None
-        try:
-            for number, data in enumerate(scene.frames()):
-                child.stdin.write(data)
-                if number % (FPS // 2) == 0:
-                    progress(number / (request.seconds * FPS))
-            child.stdin.close()
-        except BrokenPipeError:
-            pass  # ffmpeg says why below
-        except BaseException:
-            child.kill()
-            raise
-        said = child.stderr.read()
-    _keep(part, destination, code=child.returncode, said=said)
+
+    def frames() -> Iterator[bytes]:
+        for number, data in enumerate(scene.frames()):
+            yield data
+            if number % (FPS // 2) == 0:
+                progress(number / (request.seconds * FPS))
+
+    encode(order, destination, frames())
     sound_file.unlink(missing_ok=True)
     return words
 
@@ -98,29 +87,10 @@ def draw_clip(request: ClipRequest, destination: Path, *, progress: Callable[[fl
 def prepared_clip(request: ClipRequest, destination: Path) -> None:
     """A small test picture with a tone, another one for each number; for benches. Raises ``OSError``."""
     width, height = _SMALL[request.aspect_ratio]
-    part = destination.with_name(f"{destination.stem}.{os.getpid()}.part.mp4")
     picture = f"testsrc2=size={width}x{height}:rate={FPS}:duration={request.seconds},hue=h={request.number * 47 % 360}"
     tone = f"sine=frequency={220 + 30 * (request.number % 16)}:sample_rate={RATE}:duration={request.seconds}"
     order = [
         "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone, "-c:v", "libx264", "-preset", "ultrafast",
         "-pix_fmt", "yuv420p", "-threads", "1", "-c:a", "aac", "-ac", "2", "-t", str(request.seconds),
     ]  # fmt: skip
-    with _ffmpeg(order, part) as child:
-        _, said = child.communicate()
-    _keep(part, destination, code=child.returncode, said=said)
-
-
-def _ffmpeg(order: list[str], part: Path) -> subprocess.Popen[bytes]:
-    whole = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostats", "-y", *order, "-movflags", "+faststart",
-             "-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact", str(part)]  # fmt: skip
-    return subprocess.Popen(whole, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-
-def _keep(part: Path, destination: Path, *, code: int, said: bytes) -> None:
-    if code:
-        text = said.decode(errors="replace").strip()[-300:]
-        number = 28 if "No space left" in text else 5  # ENOSPC, EIO
-        raise OSError(number, f"ffmpeg could not encode the clip: {text}")
-    with part.open("rb+") as done:
-        os.fsync(done.fileno())
-    part.replace(destination)
+    encode(order, destination)

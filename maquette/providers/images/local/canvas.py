@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageChops, ImageFilter
 
-from maquette.providers.clips.local.paint import RGB, mix, pictogram
+from maquette.providers.clips.local.paint import RGB, mix
+from maquette.providers.images.local import figures
 
 Plane = npt.NDArray[np.float32]
 _BICUBIC, _BILINEAR = Image.Resampling.BICUBIC, Image.Resampling.BILINEAR
@@ -139,11 +140,11 @@ class Canvas:
         self, icon: str, x: float, y: float, size: float, fill: RGB, *, angle: float = 0.0, shadow: float = 0.35,
         blur: float = 0.0, alpha: float = 1.0, plate: RGB | None = None, stands: bool = False,
     ) -> None:  # fmt: skip
-        """A pictogram around (x, y) cut from paper: lit from above, with a shadow; ``blur`` puts it out of focus.
+        """A pictogram or figure around (x, y), cut from paper, lit from above; ``blur`` puts it out of focus.
 
         ``plate`` is seen through its holes. What ``stands`` has its foot at (x, y).
         """
-        mask = pictogram(icon, max(8, round(size)))
+        mask = figures.mask(icon, max(8, round(size)))
         if angle:
             mask = mask.rotate(angle, _BICUBIC)
         if stands:
@@ -152,7 +153,7 @@ class Canvas:
         if blur:
             mask = mask.reduce(4).filter(ImageFilter.GaussianBlur(blur / 4)).resize(mask.size, _BILINEAR)
         left, top = x - mask.width / 2, y - mask.height / 2
-        back = _filled(mask) if plate else mask
+        back = filled(mask) if plate else mask
         if shadow:
             self.shadow(back, left, top, reach=max(2.0, size * 0.028), strength=shadow * alpha)
         if plate:
@@ -214,7 +215,7 @@ def _padded(mask: Image.Image, by: int) -> Image.Image:
     return whole
 
 
-def _filled(mask: Image.Image) -> Image.Image:
+def filled(mask: Image.Image) -> Image.Image:
     """``mask`` with its inner holes filled: what cannot be reached from outside."""
     side = 96
     ink = np.asarray(mask.resize((side, side), _BILINEAR)) > 70

@@ -152,6 +152,23 @@ def washed(palette: Palette, vivid: float) -> Palette:
     return Palette.model_validate(shades)
 
 
+def turned(palette: Palette, by: float) -> Palette:
+    """``palette`` with its hues turned by ``by`` radians, those of the ground by half as much."""
+
+    def turn(one: str, share: float) -> str:
+        light, chroma, hue = tone(rgb(one))
+        return _hex(light, chroma, hue + by * share)
+
+    shares = {"sky": 1.0, "glow": 1.0, "far": 0.7}
+    shades = {
+        name: turn(one, shares.get(name, 0.5))
+        if isinstance(one, str)
+        else tuple(turn(each, shares.get(name, 0.5)) for each in one)
+        for name, one in palette
+    }
+    return Palette.model_validate(shades)
+
+
 def apart(one: Tone, other: Tone) -> float:
     """How far two colours are from each other in OKLab."""
     across = complex(one.chroma * math.cos(one.hue), one.chroma * math.sin(one.hue))

@@ -13,14 +13,16 @@ from pydantic import BaseModel, ConfigDict
 
 from maquette.providers.clips.local import lexicon
 from maquette.providers.clips.local.lexicon import Concept
-from maquette.providers.clips.local.paint import RGB, rgb
+from maquette.providers.clips.local.paint import RGB, mix, rgb
 from maquette.providers.clips.local.shot import Palette, palettes, tint
-from maquette.providers.images.local import colours
+from maquette.providers.images.local import colours, universe
 from maquette.providers.images.port import ImageRequest
 
 _LANGUAGES: Final = ("fr", "en", "es")
 _OTHERS: Final = 3  # motifs beside the first
 _DARK: Final = ("night", "drama")
+_ACCENTS: Final = ("#ff7a6b", "#f5a020", "#ffd24a", "#e0438c", "#7a3fd8", "#1f9d9d")
+_TURN: Final = 0.3  # radians
 _MOODS: Final = ("clear", "fresh", "morning", "joy", "green", "sunset", "tech")
 _TRADE: Final = re.compile(r"\bIndustry: ([^.\n]+)")  # how prompts name the brand's trade
 _RANK: Final = {"object": 0, "figure": 0, "person": 1, "vague": 2, "scene": 3}
@@ -54,6 +56,7 @@ class Look(BaseModel):
     mood: str
     flipped: bool
     seed: int
+    world: str = ""
 
 
 @lru_cache
@@ -72,6 +75,8 @@ def plan(request: ImageRequest, *, reference_colours: Sequence[str] = ()) -> Loo
     ``reference_colours`` (of the first reference picture) take the place of the request's palette. The item's
     number and the attempt have no say.
     """
+    if (scene := universe.scene(request.prompt)) is not None:
+        return _universe(request, scene, reference_colours or request.palette)
     topic = _number(request.prompt)
     dice = random.Random(f"{request.seed}|{request.prompt}")
     text = _shown(request.prompt)
@@ -104,6 +109,38 @@ def plan(request: ImageRequest, *, reference_colours: Sequence[str] = ()) -> Loo
         flipped=dice.random() < 0.5,
         seed=dice.randrange(2**31),
     )
+
+
+def _universe(request: ImageRequest, scene: universe.Scene, brand: Sequence[str]) -> Look:
+    """The look of an illustration for children: its hero in its own colours, in the world of its theme."""
+    dice = random.Random(f"{request.seed}|{request.prompt}")
+    world = universe.world(scene.world)
+    vivid = _vivid(request.prompt)
+    palette, second = colours.washed(world.palette(), vivid), rgb(dice.choice(_ACCENTS))
+    if brand:
+        dark = world.air in ("stars", "moon")
+        palette, (second, *_) = colours.of_brand(brand, turn=request.seed, dark=dark, vivid=vivid)
+    hero = scene.hero
+    shown = hero if hero and hero.icon not in _avoided(request.avoid, request.language) | _data().lettered else None
+    light, deep = (rgb(one) for one in tint(shown.tint if shown else "orange"))
+    return Look(
+        composition="universe",
+        # Takes of one prompt differ in their light.
+        palette=colours.turned(palette, dice.uniform(-_TURN, _TURN)),
+        accents=(mix(light, deep, 0.5), second),
+        hero=shown.icon if shown else None,
+        others=(),
+        place="",
+        mood="",
+        flipped=dice.random() < 0.5,
+        seed=dice.randrange(2**31),
+        world=scene.world,
+    )
+
+
+def _vivid(prompt: str) -> float:
+    said = set(lexicon.words(prompt))
+    return next((share for word, share in _data().vivid.items() if lexicon.stem(word) in said), 1.0)
 
 
 def _rank(one: Concept) -> int:
@@ -144,8 +181,7 @@ def _avoided(avoid: Sequence[str], language: str) -> set[str]:
 def _inks(
     request: ImageRequest, brand: Sequence[str], mood: str | None, cast: Sequence[Concept], turn: int
 ) -> colours.Inks:
-    said = set(lexicon.words(request.prompt))
-    vivid = next((share for word, share in _data().vivid.items() if lexicon.stem(word) in said), 1.0)
+    vivid = _vivid(request.prompt)
     if brand:
         # One picture in four is set in the dark, so that variants differ in light as well.
         dark = mood in _DARK or (mood is None and turn % 4 == 3)

@@ -9,7 +9,7 @@ from typing import Final
 from PIL import Image
 
 from maquette.providers.clips.local.paint import Point, rgb
-from maquette.providers.images.local import papercut, pattern, studio
+from maquette.providers.images.local import papercut, pattern, studio, worlds
 from maquette.providers.images.local.canvas import Canvas
 from maquette.providers.images.local.look import Look, plan
 from maquette.providers.images.port import ImageRequest
@@ -24,6 +24,7 @@ COMPOSITIONS: Final[dict[str, Composition]] = {
     "land": studio.land,
     "mosaic": pattern.mosaic,
     "drift": pattern.drift,
+    "universe": worlds.hero_in_world,
 }
 
 

@@ -1,0 +1,1 @@
+"""One way to production: files into a bucket, rows into another database."""
