@@ -33,7 +33,20 @@ def postgres() -> Iterator[str]:
         embedded_postgres(Path(folder), database="template") as url,
     ):
         schema.upgrade(url, code=ROOT)
+        _forget_power_cuts(url)
         yield url
+
+
+def _forget_power_cuts(url: str) -> None:
+    """Let the suite's own server wait for no disk: tests kill processes, never the machine."""
+    engine = sa.create_engine(
+        sa.make_url(url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
+    )
+    with engine.connect() as connection:
+        for name in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.exec_driver_sql(f"ALTER SYSTEM SET {name} = off")
+        connection.exec_driver_sql("SELECT pg_reload_conf()")
+    engine.dispose()
 
 
 @pytest.fixture

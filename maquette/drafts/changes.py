@@ -7,7 +7,8 @@ from pydantic import JsonValue
 from sqlmodel import Session
 
 from maquette.db.types import now
-from maquette.drafts.documents import Standing, Whole, content_hash, progress_of, standing, subject_of, whole
+from maquette.drafts import repository
+from maquette.drafts.documents import WORDS, Standing, Whole, content_hash, progress_of, standing, subject_of, whole
 from maquette.drafts.tables import Draft, DraftAsset, DraftAssetVersion, DraftStatus
 from maquette.errors import Conflict
 from maquette.events import service as events
@@ -44,13 +45,25 @@ def require_idle(session: Session, draft: Draft) -> None:
         raise Conflict(f"draft {draft.id} is being made: wait until it has ended, or cancel its order", code="busy")
 
 
+def names_changed(draft: Draft) -> None:
+    """``words.json`` is read from the assets from now on; what an import had in it besides stays."""
+    if draft.words is not None:
+        draft.words = {key: value for key, value in draft.words.items() if key not in WORDS} or None
+
+
 def keep_version(session: Session, asset: DraftAsset) -> None:
-    """Keep the asset as it is under its version's number, and count on. Nothing to keep without a file."""
+    """Keep the asset as it is under its version's number, and count on. Nothing to keep without a file.
+
+    What was kept already, for an order that then replaced nothing, is not kept twice.
+    """
     if asset.image_id is None and asset.video_id is None:
         return
     row: dict[str, JsonValue] = {
         name: str(value) if isinstance(value := getattr(asset, name), UUID) else value for name in KEPT
     }
+    last = next(iter(repository.versions_of(session, asset.draft_id, asset.number)), None)
+    if last is not None and last.asset == row:
+        return
     session.add(DraftAssetVersion(draft_id=asset.draft_id, number=asset.number, version=asset.version, asset=row))
     asset.version += 1
     session.flush()

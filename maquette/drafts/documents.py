@@ -38,6 +38,8 @@ from maquette.providers.text.port import UNIVERSE_LANGUAGES
 
 BASE: Final = "/storage/drafts"
 _SUBJECT: Final = "draft_"
+# The keys of words.json that say what the assets say, too; older files have the last one.
+WORDS: Final = frozenset({"words", "translations", "words_translations"})
 # What providers say can be a page.
 MAX_MESSAGE: Final = 500
 
@@ -211,14 +213,15 @@ def song_document(found: Whole, song: DraftSong) -> SongDocument:
 
 def words_document(found: Whole) -> dict[str, JsonValue]:
     """``words.json``: as it was imported or written, else by the assets' names."""
-    if found.draft.words is not None:
-        return found.draft.words
+    kept = found.draft.words or {}
+    if not WORDS.isdisjoint(kept):
+        return kept
     names: dict[str, JsonValue] = {
         language: [asset.titles.get(language, asset.display_name) for asset in found.assets]
         for language in UNIVERSE_LANGUAGES
     }
     words: list[JsonValue] = [asset.display_name for asset in found.assets]
-    return {"theme": found.draft.theme, "words": words, "translations": names}
+    return {**kept, "theme": found.draft.theme, "words": words, "translations": names}
 
 
 def data_document(found: Whole) -> dict[str, JsonValue]:

@@ -39,7 +39,9 @@ class Waiting(BaseModel):
 def decided_waits(database: Database) -> list[Waiting]:
     """The suspended runs that need not wait any longer, with what was decided."""
     with database.begin() as session:
-        waiting = session.exec(select(Draft).where(col(Draft.waiting_run_id).is_not(None))).all()
+        # One that is being made would only tell its run that it is busy.
+        idle = select(Draft).where(Draft.status != DraftStatus.GENERATING)
+        waiting = session.exec(idle.where(col(Draft.waiting_run_id).is_not(None))).all()
         return [decided for draft in waiting if (decided := _decided(session, draft)) is not None]
 
 

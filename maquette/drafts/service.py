@@ -13,7 +13,7 @@ from maquette.brands import service as brands
 from maquette.db.engine import Database
 from maquette.db.types import now
 from maquette.drafts import folder, repository
-from maquette.drafts.changes import KEPT, keep_version, require_idle, touch
+from maquette.drafts.changes import KEPT, keep_version, names_changed, require_idle, touch
 from maquette.drafts.concepts import slug_of
 from maquette.drafts.documents import (
     Whole,
@@ -50,6 +50,7 @@ from maquette.drafts.wording import image_prompt, video_prompt
 from maquette.errors import Conflict, NotFound
 from maquette.events import service as events
 from maquette.library import service as library
+from maquette.orders.idempotency import once
 from maquette.publishing.tables import is_under_way
 from maquette.settings import Settings
 from maquette.storage.port import Store
@@ -63,50 +64,56 @@ class Drafts:
         self.store = store
         self.settings = settings
 
-    def create(self, new: NewDraft, *, source: str | None = None) -> DraftDocument:
+    def create(self, new: NewDraft, *, source: str | None = None, key: str | None = None) -> DraftDocument:
         """A new draft, without assets yet. Two drafts may have one name: their ids differ.
 
-        The same ``source``, such as a run that is started a second time, answers with its first draft.
+        The same ``source``, such as a run that is started a second time, answers with its first draft. The same
+        ``key`` with the same wishes answers with what was answered first.
 
-        Raises ``InvalidInput`` for templates with unknown variables, ``NotFound`` for the brand.
+        Raises ``InvalidInput`` for templates with unknown variables, ``NotFound`` for the brand, ``Conflict`` (a used
+        key).
         """
+        with self.database.begin() as session:
+            wishes: dict[str, JsonValue] = new.model_dump(mode="json")
+            made = once(session, key, wishes, lambda: self.add(session, new, source=source), kind=DraftDocument)
+        self.follow(made.draft_id)
+        return made
+
+    def add(self, session: Session, new: NewDraft, *, source: str | None = None) -> DraftDocument:
+        """``create`` in the caller's transaction; ``follow`` is to be called when that has committed."""
         prompts = prompts_of(self.settings)
         custom = new.custom_prompts
         for template in (custom.image, custom.video, custom.objects, custom.music) if custom else ():
             if template is not None:
                 require_known(template)
-        draft_id = secrets.token_hex(4)
-        with self.database.begin() as session:
-            if source is not None:
-                repository.turn_of_source(session, source)
-                if (there := repository.of_source(session, source)) is not None:
-                    return draft_document(whole(session, there))
-            if new.brand_id is not None:
-                brands.get(session, new.brand_id)
-            slug = slug_of(new.name)
-            draft = Draft(
-                id=draft_id,
-                brand_id=new.brand_id,
-                name=new.name,
-                theme=new.theme,
-                slug=slug,
-                folder=f"{slug}-{draft_id}",
-                description=new.description,
-                background_color=new.background_color,
-                default_image_prompt=(custom and custom.image) or prompts.image(new.theme),
-                default_video_prompt=(custom and custom.video) or prompts.video(new.theme),
-                objects_prompt=custom.objects if custom else None,
-                music_prompt=custom.music if custom else None,
-                seed=new.seed,
-                require_approval=new.require_approval,
-                source=source,
-            )
-            session.add(draft)
-            session.flush()
-            touch(session, draft)
-            document = draft_document(whole(session, draft))
-        self.follow(draft_id)
-        return document
+        if source is not None:
+            repository.turn_of_source(session, source)
+            if (there := repository.of_source(session, source)) is not None:
+                return draft_document(whole(session, there))
+        if new.brand_id is not None:
+            brands.get(session, new.brand_id)
+        draft_id, slug = secrets.token_hex(4), slug_of(new.name)
+        draft = Draft(
+            id=draft_id,
+            brand_id=new.brand_id,
+            name=new.name,
+            theme=new.theme,
+            slug=slug,
+            folder=f"{slug}-{draft_id}",
+            description=new.description,
+            background_color=new.background_color,
+            default_image_prompt=(custom and custom.image) or prompts.image(new.theme),
+            default_video_prompt=(custom and custom.video) or prompts.video(new.theme),
+            objects_prompt=custom.objects if custom else None,
+            music_prompt=custom.music if custom else None,
+            seed=new.seed,
+            require_approval=new.require_approval,
+            source=source,
+        )
+        session.add(draft)
+        session.flush()
+        touch(session, draft)
+        return draft_document(whole(session, draft))
 
     def get(self, draft_id: str) -> DraftDocument:
         """The draft. Raises ``NotFound`` (``draft_not_found``), as all that follow."""
@@ -176,6 +183,8 @@ class Drafts:
         prompts = prompts_of(self.settings)
         with self.changing(draft_id) as (session, draft):
             asset = repository.get_asset(session, draft_id, number)
+            if change.display_name is not None or change.titles is not None:
+                names_changed(draft)
             asset.display_name = change.display_name or asset.display_name
             if change.image_prompt is not None:
                 asset.image_prompt = image_prompt(draft, asset, prompts, template=change.image_prompt)
@@ -202,7 +211,7 @@ class Drafts:
 
         Raises ``Conflict`` (``busy``), ``NotFound`` (``draft_version_not_found``).
         """
-        with self.changing(draft_id) as (session, _):
+        with self.changing(draft_id) as (session, draft):
             asset = repository.get_asset(session, draft_id, number)
             found = next((v for v in repository.versions_of(session, draft_id, number) if v.version == version), None)
             if found is None:
@@ -210,6 +219,8 @@ class Drafts:
                     f"asset {number:02d} of draft {draft_id} has no version {version}", code="draft_version_not_found"
                 )
             keep_version(session, asset)
+            if any(found.asset[name] != getattr(asset, name) for name in ("display_name", "titles")):
+                names_changed(draft)
             for name in KEPT:
                 value = found.asset[name]
                 setattr(asset, name, UUID(value) if name.endswith("_id") and value else value)

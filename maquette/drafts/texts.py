@@ -6,11 +6,12 @@ from functools import partial
 from typing import Final
 
 from maquette.drafts import repository
-from maquette.drafts.changes import touch
+from maquette.drafts.changes import names_changed, touch
 from maquette.drafts.concepts import Concept, ConceptList, fallback_concepts, file_stem, parse_concepts
 from maquette.drafts.documents import subject_of, whole
-from maquette.drafts.prompts import Prompts, fill, prompts_of
+from maquette.drafts.prompts import fill, prompts_of
 from maquette.drafts.tables import Draft, DraftAsset, DraftSong
+from maquette.drafts.wording import style_of as style_of
 from maquette.errors import Filtered, Invalid
 from maquette.orders import service as orders
 from maquette.orders.models import Lease
@@ -64,7 +65,7 @@ def write_concepts(workshop: Workshop, lease: Lease) -> int:
                 )
             )
         draft.titles = {**found.theme, **draft.titles}
-        draft.words = None  # read from the assets from now on
+        names_changed(draft)
         touch(session, draft)
         return len(whole(session, draft).assets)
 
@@ -76,11 +77,10 @@ def write_song(workshop: Workshop, lease: Lease, language: UniverseLanguage) -> 
         draft = repository.get_draft(session, draft_id_of(lease))
         found = whole(session, draft)
         song = repository.get_song(session, draft.id, language)
-    if song is not None and song.lyrics and song.prompt:
-        return song
-    prompts = prompts_of(workshop.settings)
     words = tuple(asset.titles.get(language, asset.display_name) for asset in found.assets)
-    style = song.prompt if song is not None and song.prompt else style_of(draft, prompts, words)
+    style = style_of(draft, prompts_of(workshop.settings), words, own=song.prompt if song is not None else "")
+    if song is not None and song.lyrics and song.prompt == style:
+        return song
     lyrics = song.lyrics if song is not None and song.lyrics else ""
     if not lyrics:
         request = LyricsRequest(
@@ -91,7 +91,7 @@ def write_song(workshop: Workshop, lease: Lease, language: UniverseLanguage) -> 
         orders.guard(session, lease)
         draft = repository.get_draft(session, draft.id, lock=True)
         kept = repository.get_song(session, draft.id, language) or DraftSong(draft_id=draft.id, language=language)
-        kept.lyrics, kept.prompt = kept.lyrics or lyrics, kept.prompt or style
+        kept.lyrics, kept.prompt = kept.lyrics or lyrics, style
         session.add(kept)
         touch(session, draft)
         return kept
@@ -183,17 +183,6 @@ def clipped(lyrics: str) -> str:
         return lyrics
     cut = lyrics[: MAX_LYRICS + 1]
     return (cut.rpartition("\n")[0] or cut[:MAX_LYRICS]).strip()
-
-
-def style_of(draft: Draft, prompts: Prompts, words: Sequence[str]) -> str:
-    """The style of the draft's music. Raises ``InvalidInput`` (``unknown_variable``)."""
-    return fill(
-        draft.music_prompt or prompts.music(draft.theme),
-        concept=draft.theme,
-        theme=draft.theme,
-        description=draft.description or prompts.description(draft.theme),
-        words=words,
-    )
 
 
 def _name(text: object) -> str:

@@ -1,5 +1,6 @@
-"""The whole prompts of an asset, filled in from the templates that apply to it."""
+"""The whole prompts of assets and songs, filled in from the templates that apply to it."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from maquette.drafts.prompts import VARIABLES, Prompts, fill
@@ -41,9 +42,27 @@ def concept_name(asset: DraftAsset) -> str:
     return asset.titles["en"] if is_one_of_them and asset.titles.get("en") else asset.display_name
 
 
+def style_of(draft: Draft, prompts: Prompts, words: Sequence[str], *, own: str = "") -> str:
+    """The style of a song: its ``own``, else the draft's music. Raises ``InvalidInput`` (``unknown_variable``)."""
+    if own and not _is_template(own):
+        return own
+    return fill(
+        own or draft.music_prompt or prompts.music(draft.theme),
+        concept=draft.theme,
+        theme=draft.theme,
+        description=draft.description or prompts.description(draft.theme),
+        words=words,
+    )
+
+
 def _is_whole(prompt: str, *, imported: bool) -> bool:
     """What was written here was filled in then: a brace in it is a brace, unless it names what can be filled."""
-    return not imported and not any(f"{{{name}}}" in prompt for name in VARIABLES)
+    return not imported and not _is_template(prompt)
+
+
+def _is_template(prompt: str) -> bool:
+    """Does it name something that can be filled in?"""
+    return any(f"{{{name}}}" in prompt for name in VARIABLES)
 
 
 def _filled(template: str, draft: Draft, asset: DraftAsset, prompts: Prompts) -> str:

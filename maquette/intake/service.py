@@ -22,9 +22,9 @@ from maquette.drafts import repository as drafts
 from maquette.drafts.changes import touch
 from maquette.drafts.documents import draft_of
 from maquette.drafts.folder import follow
-from maquette.drafts.generation import again, new_generation, new_regeneration
+from maquette.drafts.generation import again, amounts_of, new_generation, new_regeneration, wanted_parts
 from maquette.drafts.models import KIND as DRAFT
-from maquette.drafts.models import Making, Regeneration
+from maquette.drafts.models import LOOP, SONG, Making, Regeneration
 from maquette.drafts.tables import Draft
 from maquette.errors import BudgetExceeded, Conflict, MaquetteError
 from maquette.images.models import KIND as IMAGE
@@ -179,6 +179,17 @@ class Intake:
         follow(self.database, self.store, self.settings, draft_id)
         return accepted
 
+    def estimate_draft(self, draft_id: str, making: Making) -> Estimate:
+        """What ``generate_draft`` would take and cost, but for texts: their price is known when they are written.
+
+        Places nothing. Raises ``NotFound``.
+        """
+        with self.database.begin() as session:
+            draft = drafts.get_draft(session, draft_id)
+            kinds = [each.kind for each in wanted_parts(session, draft, making)]
+            total = sum((amounts_of(draft, kind) for kind in kinds), Amounts())
+            return self._judged(session, draft.brand_id, total, sum(map(self._price_micros, kinds)))
+
     def estimate(self, request: EstimateRequest) -> Estimate:
         """What the order would take of the brand's month, and what its providers would charge. Places nothing.
 
@@ -289,16 +300,31 @@ class Intake:
                 cost_micros += number * shot * price
             else:
                 total += Amounts(images=number, woofs=woofs or 0)
-                images = profile("images", self.settings.image_provider, self.settings.image_model)
-                price = self.settings.local_price_micros_per_image if images.local else images.price_micros_per_image
-                cost_micros += number * price
+                cost_micros += number * self._price_micros(request.format)
         with self.database.begin() as session:
-            brand = brands.get(session, brand_id)
-            plan = quota.plan(brand.plan)
-            period = quota.period_of(self.moment or now(session))
-            refusal: BudgetExceeded | None = (
-                None if plan.allows_s(longest_s) else quota.duration_refusal(plan, longest_s)
-            ) or budget.refusal(session, brand_id=brand.id, plan=plan, period=period, total=total)
+            return self._judged(session, brand_id, total, cost_micros, longest_s=longest_s)
+
+    def _price_micros(self, kind: str) -> int:
+        """What a picture, a loop or a song is charged with by its provider."""
+        chosen = self.settings
+        if kind == LOOP:
+            loops = profile("loops", chosen.loop_provider, chosen.loop_model)
+            return chosen.local_price_micros_per_loop if loops.local else loops.price_micros_per_loop
+        if kind == SONG:
+            songs = profile("music", chosen.music_provider, chosen.music_model)
+            return chosen.local_price_micros_per_song if songs.local else songs.price_micros_per_song
+        images = profile("images", chosen.image_provider, chosen.image_model)
+        return chosen.local_price_micros_per_image if images.local else images.price_micros_per_image
+
+    def _judged(
+        self, session: Session, brand_id: UUID | None, total: Amounts, cost_micros: int, *, longest_s: int = 0
+    ) -> Estimate:
+        brand = brands.get(session, brand_id)
+        plan = quota.plan(brand.plan)
+        period = quota.period_of(self.moment or now(session))
+        refusal: BudgetExceeded | None = (
+            None if plan.allows_s(longest_s) else quota.duration_refusal(plan, longest_s)
+        ) or budget.refusal(session, brand_id=brand.id, plan=plan, period=period, total=total)
         return Estimate(
             brand_id=brand.id,
             plan=plan.name,

@@ -47,8 +47,8 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
 def test_every_path_of_the_code_is_there(page: Path) -> None:
     # What a run makes is not part of a checkout.
     home = (
-        "MAQUETTE_HOME/", "assets/", "videos/", "images/", "carousels/", "drafts/", "thumbnails/", "buckets/", "storage/",
-        "tmp/", "logs/", "postgres/", "prefect/",
+        "MAQUETTE_HOME/", "assets/", "videos/", "images/", "carousels/", "drafts/", "thumbnails/", "buckets/",
+        "storage/", "tmp/", "logs/", "postgres/", "prefect/",
     )  # fmt: skip
     for path in _PATH.findall(page.read_text("utf-8")):
         assert path.startswith((*home, "provider-", ".venv")) or (ROOT / path).exists(), f"{name_of(page)}: {path}"

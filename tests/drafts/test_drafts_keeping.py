@@ -12,7 +12,7 @@ from maquette.drafts import publication, repository
 from maquette.drafts.changes import touch
 from maquette.drafts.documents import content_hash, whole
 from maquette.drafts.keeping import settle_publications
-from maquette.drafts.models import Approval, DraftChange, Regeneration
+from maquette.drafts.models import Approval, DraftChange, Regeneration, SongChange
 from maquette.drafts.tables import DraftStatus
 from maquette.errors import Conflict, NotFound
 from maquette.launch.flow_runs import RunState
@@ -289,3 +289,36 @@ def test_a_refusal_elsewhere_ends_the_run_that_waits_and_no_other(house: House) 
     prefect.resumed.clear()
     reconciler(house, prefect).reconcile()
     assert prefect.resumed == {}
+
+
+def test_a_run_is_not_woken_into_a_draft_that_is_being_made(house: House) -> None:
+    draft_id, prefect, seen = waiting(house, "Patience")
+    house.drafts.approve(draft_id, Approval(content_hash=seen.content_hash))
+    ordered = house.intake.generate_draft(draft_id, TWO)
+    reconciler(house, prefect).reconcile()
+    assert prefect.resumed == {}
+    assert ordered.order_id is not None
+    house.intake.cancel(ordered.order_id)
+    reconciler(house, prefect).reconcile()
+    assert list(prefect.resumed) == list(prefect.states)
+
+
+def test_what_was_approved_is_what_is_published_or_nothing(house: House) -> None:
+    draft_id = house.finished("Gardien", PICTURES, require_approval=True)
+    seen = house.drafts.get(draft_id).content_hash
+    house.drafts.approve(draft_id, Approval(content_hash=seen))
+    assert not publication.readiness(house.drafts, draft_id).needs_approval
+    for change in (
+        lambda: house.drafts.change(draft_id, DraftChange(background_color="#112233")),
+        lambda: house.drafts.change_song(draft_id, "fr", SongChange(lyrics="la")),
+        lambda: house.make(house.intake.regenerate_draft_asset(draft_id, 0, Regeneration(regenerate_video=False))),
+        lambda: house.drafts.restore(draft_id, 0, 1),
+    ):
+        change()  # between the look and the publication
+        with pytest.raises(Conflict) as caught:
+            publication.publish(house.drafts, draft_id)
+        assert caught.value.code == "approval_required"
+        now = house.drafts.get(draft_id).content_hash
+        house.drafts.approve(draft_id, Approval(content_hash=now))
+    publication.publish(house.drafts, draft_id)
+    assert house.status(draft_id).status == "published"

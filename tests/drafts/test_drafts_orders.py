@@ -14,14 +14,18 @@ import pytest
 from pydantic import ValidationError
 from sqlmodel import select
 
+from maquette.brands import service as brands
 from maquette.drafts import production, repository, texts
-from maquette.drafts.models import AssetChange, Making, NewDraft, Regeneration
+from maquette.drafts.models import AssetChange, Making, NewDraft, Regeneration, SongChange
 from maquette.drafts.tables import DraftAsset
-from maquette.errors import Conflict, InvalidInput, MaquetteError, NotFound
+from maquette.errors import BudgetExceeded, Conflict, InvalidInput, MaquetteError, NotFound
 from maquette.events import service as events
+from maquette.journal.costs import costs
 from maquette.journal.models import CallState, ProviderCall
 from maquette.library import service as library
 from maquette.orders import service as orders
+from maquette.quota import service as quota
+from maquette.quota.rules import Amounts
 from tests.drafts.house import PICTURES, TWO, House
 
 
@@ -260,3 +264,108 @@ def test_fifty_assets_and_as_many_names(house: House) -> None:
     assets = house.drafts.assets(draft_id)
     assert len({asset.display_name for asset in assets}) == len({asset.image_file for asset in assets}) == 50
     assert len(house.status(draft_id).model_dump_json()) < 1000
+
+
+def test_forty_may_create_at_once_each_under_a_key(house: House) -> None:
+    gate = Barrier(40)
+
+    def ask(index: int) -> str:
+        gate.wait()
+        return house.drafts.create(NewDraft(name="F", theme="farm"), key=f"key {index}").draft_id
+
+    with ThreadPoolExecutor(40) as pool:
+        made = list(pool.map(ask, range(40)))
+    assert len(set(made)) == 40  # nobody waits for a connection while holding another
+    assert house.drafts.create(NewDraft(name="F", theme="farm"), key="key 7").draft_id == made[7]
+    with pytest.raises(Conflict) as caught:
+        house.drafts.create(NewDraft(name="G", theme="farm"), key="key 7")
+    assert caught.value.code == "idempotency_key"
+
+
+def test_a_song_is_asked_for_without_variables(house: House) -> None:
+    draft_id = house.new()
+    song = Making(num_assets=1, parts=frozenset({"music"}), languages=("fr",))
+    told = house.drafts.change_song(draft_id, "fr", SongChange(prompt="A lullaby of {theme}"))
+    assert told.prompt == "A lullaby of {theme}"  # a template until it is sung
+    with house.drafts.changing(draft_id) as (session, _):  # as older clients leave it
+        found = repository.get_song(session, draft_id, "fr")
+        assert found is not None
+        found.prompt = "A march of {theme} with {a brace}"
+    house.generate(draft_id, song)
+    assert house.status(draft_id).failures[0].code == "unknown_variable"
+    with house.drafts.changing(draft_id) as (session, _):
+        found = repository.get_song(session, draft_id, "fr")
+        assert found is not None
+        found.prompt = "A march of {theme}"
+    house.generate(draft_id, song)
+    assert [song.prompt for song in house.drafts.songs(draft_id)] == ["A march of farm"]
+    with house.database.begin() as session:
+        asked = session.exec(select(ProviderCall).where(ProviderCall.step == "music-1")).one()
+    assert asked.request["prompt"] == "A march of farm"
+
+
+def test_a_new_prompt_that_cannot_be_filled_is_refused_before_anything_is_ordered(house: House) -> None:
+    draft_id = house.finished(making=PICTURES)
+    with pytest.raises(InvalidInput, match="creature"):
+        house.intake.regenerate_draft_asset(draft_id, 0, Regeneration(new_image_prompt="A {creature}"))
+    assert (house.status(draft_id).status, house.drafts.versions(draft_id, 0)) == ("completed", [])
+
+
+def test_what_was_not_replaced_is_kept_once(house: House) -> None:
+    draft_id = house.finished(making=PICTURES)
+    for _ in range(3):
+        house.make(house.intake.regenerate_draft_asset(draft_id, 0, Regeneration()), refused=["00"])
+    assert [version.version for version in house.drafts.versions(draft_id, 0)] == [1]
+
+
+def test_new_names_are_in_the_words_of_an_import(house: House) -> None:
+    draft_id = house.finished(making=PICTURES)
+    with house.drafts.changing(draft_id) as (_, draft):
+        draft.words = {"theme": "farm", "words": ["a", "b"], "translations": {"fr": ["a", "b"]}, "univers_name": "F"}
+    assert house.drafts.words(draft_id)["words"] == ["a", "b"]  # as it came
+    house.drafts.change_asset(draft_id, 0, AssetChange(display_name="goat", titles={"fr": "chèvre"}))
+    words = house.drafts.words(draft_id)
+    other = house.drafts.asset(draft_id, 1)
+    assert (words["univers_name"], words["words"]) == ("F", ["goat", other.display_name])
+    assert words["translations"]["fr"] == ["chèvre", other.titles["fr"]]  # type: ignore[call-overload,index]
+    house.generate(draft_id, PICTURES.model_copy(update={"num_assets": 3}))
+    words = house.drafts.words(draft_id)
+    assert (words["univers_name"], len(words["words"])) == ("F", 3)  # type: ignore[arg-type]
+
+
+def test_an_estimate_is_what_is_then_held_and_paid(house: House) -> None:
+    with house.database.begin() as session:
+        brand = brands.create(session, brands.NewBrand(name="Studio", plan="studio"))
+    draft_id = house.new(brand_id=brand.id)
+    making = Making(num_assets=2, languages=("fr", "de"))
+    estimate = house.intake.estimate_draft(draft_id, making)
+    assert (estimate.brand_id, estimate.allowed) == (brand.id, True)
+    assert (estimate.amounts.images, estimate.amounts.woofs) == (2, 2 + 2)
+    assert estimate.cost_micros == 2 * 3000 + 2 * 5000 + 2 * 7000
+    assert house.drafts.get(draft_id).status == "draft"  # nothing was ordered
+    accepted = house.generate(draft_id, making)
+    assert accepted.order_id is not None
+    with house.database.begin() as session:
+        items = orders.order_items(session, accepted.order_id)
+        held = quota.held(session, [item.id for item in items])
+        assert costs(session, by="provider").cost_micros == estimate.cost_micros
+    assert sum(held.values(), Amounts()) == estimate.amounts
+    assert house.intake.estimate_draft(draft_id, making).cost_micros == 0
+    again = making.model_copy(update={"force_regenerate": True})
+    assert house.intake.estimate_draft(draft_id, again).cost_micros == estimate.cost_micros
+    assert [asset.version for asset in house.drafts.assets(draft_id)] == [1, 1]
+    assert house.intake.estimate_draft(house.new(), making).amounts == Amounts()  # nobody's budget
+
+
+def test_an_estimate_tells_why_it_would_be_refused(house: House) -> None:
+    with house.database.begin() as session:
+        brand = brands.create(session, brands.NewBrand(name="Petit", plan="starter"))
+    draft_id = house.new(brand_id=brand.id)
+    making = Making(num_assets=50, parts=frozenset({"image"}))
+    while (estimate := house.intake.estimate_draft(draft_id, making)).allowed:
+        other = house.new(brand_id=brand.id)
+        house.intake.generate_draft(other, making)
+    assert estimate.code == "budget_exceeded" and estimate.reason
+    with pytest.raises(BudgetExceeded):
+        house.intake.generate_draft(draft_id, making)
+    assert house.drafts.get(draft_id).status == "draft"
