@@ -30,7 +30,6 @@ from maquette.drafts.models import (
 )
 from maquette.drafts.service import Drafts
 from maquette.drafts.writing import Writing
-from maquette.orders.idempotency import once
 
 PREFIX: Final = "/api/drafts"
 router = APIRouter(prefix=PREFIX, tags=["drafts"])
@@ -73,11 +72,8 @@ def create(
     """A draft without assets yet; two drafts may have one name."""
     new = NewDraft.model_validate(body.model_dump(exclude={"access_code"}))
     key = stored_key(idempotency_key)
-    with drafts.database.begin() as session:
-        # The key is the draft's source too: where the record of the answer was lost, the draft is found by it.
-        return once(
-            session, key, new.model_dump(mode="json"), lambda: drafts.create(new, source=key), kind=DraftDocument
-        )
+    # The key is the draft's source too: where the record of the answer was lost, the draft is found by it.
+    return drafts.create(new, source=key, key=key)
 
 
 @router.get("", summary="List drafts", responses=example(examples.LIST))

@@ -237,10 +237,7 @@ def judge(
     """What becomes of an item that failed, as ``images.production.judge`` rules; its end is told of the draft too."""
 
     def on_end(session: Session) -> None:
-        draft = repository.get_draft(session, draft_id_of(lease), lock=True)
-        # The next order is the person's consent: a text whose answer was lost is then asked for anew.
-        draft.asks += error.code == "outcome_unknown"
-        touch(session, draft)
+        touch(session, repository.get_draft(session, draft_id_of(lease), lock=True))
 
     judged = pictures.judge(workshop, lease, item.id, error, failures=failures, random=random, on_end=on_end)
     if judged.ended:

@@ -160,9 +160,10 @@ class Universes:
             try:
                 there = find_draft(session, name)
             except NotFound:
-                self.drafts.create(NewDraft(name=name, theme=theme or name))
+                made = self.drafts.add(session, NewDraft(name=name, theme=theme or name))
             else:
                 raise InvalidInput(f"{name} is draft {there.id}", code="universe_exists", name=name)
+        self.drafts.follow(made.draft_id)
         return self.find(name)
 
     def prompts_of(self, name: str) -> dict[str, JsonValue]:

@@ -13,7 +13,7 @@ from sqlmodel import select
 from maquette.brands import service as brands
 from maquette.drafts import publication
 from maquette.drafts.keeping import settle_publications
-from maquette.drafts.models import Approval, AssetChange, DraftChange, Making, Regeneration, SongChange
+from maquette.drafts.models import Approval, AssetChange, DraftChange, Making, NewDraft, Regeneration, SongChange
 from maquette.errors import BudgetExceeded, Conflict, InvalidInput, LeaseHeld, NotFound, StaleLease
 from maquette.orders.models import Job, JobStatus, Order
 from tests.drafts.house import House
@@ -161,3 +161,16 @@ def test_deletions_against_everything_else(house: House) -> None:
     assert [path.name for path in (house.settings.home / "drafts").iterdir()] == [".turns"]
     assert list((house.settings.home / "drafts" / ".turns").iterdir()) == []
     require_sound(house)
+
+
+def test_more_creators_than_connections_get_one_draft_a_key(house: House) -> None:
+    new = NewDraft(name="La foule", theme="farm")
+
+    def create(number: int) -> str:
+        key = f"key-{number % 10}"
+        return house.drafts.create(new, source=key, key=key).draft_id
+
+    with ThreadPoolExecutor(40) as pool:  # the pool has 25 connections
+        made = list(pool.map(create, range(40)))
+    assert len(set(made)) == 10
+    assert {made[number] for number in range(10)} == set(made)

@@ -284,7 +284,9 @@ def test_a_refusal_elsewhere_ends_the_run_that_waits_and_no_other(house: House) 
     reconciler(house, prefect).reconcile()
     assert prefect.resumed == {run_id: {"approved": False, "note": "too dark"}}
     assert publication.readiness(house.drafts, draft_id, waiting_run_id=run_id).refusal == "too dark"
-    other = publication.readiness(house.drafts, draft_id, waiting_run_id=uuid4())
+    later = uuid4()
+    prefect.states[later] = RunState.RUNNING
+    other = publication.readiness(house.drafts, draft_id, waiting_run_id=later)
     assert (other.needs_approval, other.refusal) == (True, None)  # it asks again
     prefect.resumed.clear()
     reconciler(house, prefect).reconcile()

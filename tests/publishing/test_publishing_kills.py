@@ -32,6 +32,8 @@ from tests.publishing.rig import (
     values_of,
 )
 
+pytestmark = pytest.mark.slow
+
 _T = TypeVar("_T")
 ROOT = Path(__file__).parents[2]
 POINTS = {
