@@ -1,5 +1,7 @@
 """What every block has in common: its fields change the settings, and an empty one keeps them."""
 
+from abc import abstractmethod
+
 from prefect.blocks.core import Block
 
 from maquette.errors import ConfigurationError
@@ -9,9 +11,9 @@ from maquette.settings import Settings
 class ChoiceBlock(Block):
     """A block whose fields stand for settings."""
 
+    @abstractmethod
     def applied(self, settings: Settings) -> Settings:
         """A copy of ``settings`` with this block's choices."""
-        raise NotImplementedError
 
 
 def changed(settings: Settings, changes: dict[str, object], **always: object) -> Settings:

@@ -25,6 +25,16 @@ CHANGE: Final = {"background_color": "#2e7d32", "titles": {"fr": "La jungle", "d
 ASSET_CHANGE: Final = {"display_name": "ape", "titles": {"fr": "grand singe"}}
 SONG_CHANGE: Final = {"lyrics": _LYRICS, "prompt": "cheerful ukulele, children's choir"}
 GENERATE: Final = {"num_assets": 3, "force_regenerate": False}
+ESTIMATE: Final = {
+    "ok": True,
+    "brand_id": BRAND_ID,
+    "plan": "pro",
+    "amounts": {"images": 3, "reels": 0, "woofs": 8},
+    "cost_micros": 987000,
+    "allowed": True,
+    "reason": None,
+    "code": None,
+}
 REGENERATE: Final = {"new_image_prompt": "A {concept} with a red hat", "regenerate_video": True}
 TRANSLATE: Final = {"source": "en"}
 DEFAULT_PROMPT: Final = {"defaultPrompt": "A cute {concept} in a magic jungle, children's book illustration"}

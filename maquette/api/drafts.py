@@ -17,6 +17,7 @@ from maquette.api.draft_shapes import (
     PublishedDraft,
 )
 from maquette.api.errors import api_errors
+from maquette.api.money import Estimated
 from maquette.api.orders import TheIntake, intake_of, stored_key
 from maquette.api.shapes import absolute, example
 from maquette.drafts import publication
@@ -144,6 +145,21 @@ def generate(
     accepted = intake.generate_draft(draft_id, (body or Generate()).making(), key=stored_key(idempotency_key))
     ordered = accepted.model_dump(include={"order_id", "job_id"})
     return drafts.status(draft_id).model_copy(update=ordered)
+
+
+@router.post(
+    "/{draft_id}/estimate",
+    summary="What generating would take",
+    responses=example(examples.ESTIMATE) | api_errors(400, 404, missing=NO_DRAFT),
+)
+def estimate(
+    draft_id: DraftId,
+    drafts: TheDrafts,
+    intake: TheIntake,
+    body: Annotated[Generate | None, Body(examples=[examples.GENERATE])] = None,
+) -> Estimated:
+    """Units of the brand's month and the providers' price of what ``generate`` would order, but for texts."""
+    return Estimated(**intake.estimate_draft(draft_id, (body or Generate()).making()).model_dump())
 
 
 @router.get(

@@ -94,6 +94,7 @@ def generate(
         typer.Option(metavar="CODE", help="Of songs: only fr, en, es, it or de; repeat it.  \\[default: all five]"),
     ] = None,
     idempotency_key: options.IdempotencyKey = None,
+    estimate: options.Estimate = False,
     wait: options.Wait = True,
     as_json: Json = False,
 ) -> int:
@@ -109,6 +110,7 @@ def generate(
         parts=None if only is None else [part.value for part in only],
         languages=None if language is None else [each.value for each in language],
         key=idempotency_key,
+        estimate=estimate,
         wait=wait,
         as_json=as_json,
     )

@@ -8,9 +8,10 @@ from pydantic import BaseModel, ValidationError
 
 from maquette.cli.draft_reports import DRAFT
 from maquette.cli.following import order
-from maquette.cli.opening import Opened
+from maquette.cli.opening import Opened, reading
 from maquette.cli.order_progress import CONCEPTS, DRAFT_NAMES
-from maquette.cli.output import console
+from maquette.cli.order_reports import print_estimate
+from maquette.cli.output import ExitCode, console, print_json
 from maquette.drafts.models import Making, NewDraft, Part, Regeneration
 from maquette.errors import InvalidInput, MaquetteError
 from maquette.intake.service import AcceptedDraft
@@ -65,18 +66,32 @@ def generate(
     parts: Iterable[str] | None,
     languages: Iterable[str] | None,
     key: str | None,
+    estimate: bool,
     wait: bool,
     as_json: bool,
 ) -> int:
-    """Order what a draft lacks of so many ``assets``. Raises as ``following.order`` does."""
+    """Order what a draft lacks of so many ``assets``, or say what it would take. Raises as ``following.order`` does."""
     chosen: dict[str, object] = {"force_regenerate": force, "parts": frozenset(parts or _BARS)}
     if languages:
         chosen["languages"] = tuple(dict.fromkeys(languages))
     making = _checked(Making, chosen)
 
-    def place(opened: Opened) -> str:
+    def wanted(opened: Opened) -> Making:
         number = assets or opened.drafts.status(draft_id).total_assets or DEFAULT_ASSETS
-        return _told(opened.intake.generate_draft(draft_id, making.model_copy(update={"num_assets": number}), key=key))
+        return making.model_copy(update={"num_assets": number})
+
+    if estimate:
+        with reading(settings, code="draft_not_found") as opened:
+            found = opened.intake.estimate_draft(draft_id, wanted(opened))
+            payer = opened.brand(str(found.brand_id))
+        if as_json:
+            print_json(found)
+        else:
+            print_estimate(found, payer.name, console())
+        return ExitCode.OK
+
+    def place(opened: Opened) -> str:
+        return _told(opened.intake.generate_draft(draft_id, wanted(opened), key=key))
 
     names = [CONCEPTS] if making.parts - {"music"} else []
     names += [bar for part, bar in _BARS.items() if part in making.parts]

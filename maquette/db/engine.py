@@ -23,6 +23,8 @@ def sqlalchemy_url(url: str) -> sa.URL:
 
 
 IDLE_S = 15
+# A host that vanished is noticed by the other side after a minute: 30 s of silence and 3 questions, 10 s apart.
+KEEPALIVE = {"idle": 30, "interval": 10, "count": 3}
 
 
 class Database:
@@ -32,6 +34,8 @@ class Database:
         self.url = sqlalchemy_url(url)
         # pre-ping: the server may have been restarted since the connection was last used. The time-out frees
         # the rows of a process that was stopped in the midst of a transaction: others may then go on.
+        options = {"idle_in_transaction_session_timeout": f"{IDLE_S}s"}
+        options |= {f"tcp_keepalives_{name}": str(value) for name, value in KEEPALIVE.items()}
         self.engine: Engine = sa.create_engine(
             self.url,
             pool_pre_ping=True,
@@ -40,8 +44,9 @@ class Database:
             connect_args={
                 "connect_timeout": 10,
                 "application_name": "maquette",
-                "options": f"-c idle_in_transaction_session_timeout={IDLE_S}s",
-            },
+                "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
+            }
+            | {f"keepalives_{name}": value for name, value in KEEPALIVE.items()},
         )
 
     @property

@@ -4,7 +4,8 @@ Each write is one transaction that begins with the fence. Pictures are ordered a
 songs go the same way through their own ports.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -236,10 +237,13 @@ def judge(
 ) -> Judged:
     """What becomes of an item that failed, as ``images.production.judge`` rules; its end is told of the draft too."""
 
-    def on_end(session: Session) -> None:
-        touch(session, repository.get_draft(session, draft_id_of(lease), lock=True))
+    @contextmanager
+    def ending(session: Session) -> Iterator[None]:
+        draft = repository.get_draft(session, draft_id_of(lease), lock=True)
+        yield
+        touch(session, draft)
 
-    judged = pictures.judge(workshop, lease, item.id, error, failures=failures, random=random, on_end=on_end)
+    judged = pictures.judge(workshop, lease, item.id, error, failures=failures, random=random, ending=ending)
     if judged.ended:
         follow(workshop.database, workshop.store, workshop.settings, draft_id_of(lease))
     return judged

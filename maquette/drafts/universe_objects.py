@@ -1,14 +1,14 @@
 """The things of a universe, named by a writer outside of a run: proposed for a theme, or kept as a draft's assets."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Final
 
-import sqlalchemy as sa
 from sqlmodel import Session
 
 from maquette.brands import service as brands
+from maquette.db.turns import Turn, turn
 from maquette.drafts import repository
 from maquette.drafts.changes import require_idle
 from maquette.drafts.concepts import Concept, ConceptList, fallback_concepts, parse_concepts
@@ -17,6 +17,7 @@ from maquette.drafts.prompts import fill
 from maquette.drafts.service import Drafts, prompts_of
 from maquette.drafts.tables import Draft, DraftAsset
 from maquette.drafts.universe_data import add_assets, next_number
+from maquette.drafts.writing import TURN_SEED
 from maquette.errors import Conflict, Filtered, Invalid, OutcomeUnknown
 from maquette.journal import service as journal
 from maquette.providers.text.port import UNIVERSE_LANGUAGES, ConceptsRequest, Written
@@ -24,8 +25,6 @@ from maquette.workshop import Workshop
 
 # Proposals that belong to no draft are booked under this name.
 SUBJECT: Final = "universe_objects"
-_SEED: Final = 17
-_TAKE: Final = sa.text("SELECT pg_try_advisory_lock(hashtextextended(:subject, :seed))")
 
 
 class Objects:
@@ -159,16 +158,10 @@ class Objects:
             raise
         return parse_concepts(written.text, count=request.count, taken=request.taken)
 
-    @contextmanager
-    def _alone(self, subject: str) -> Iterator[None]:
+    def _alone(self, subject: str) -> AbstractContextManager[Turn]:
         """One question at a time: a second one would take the first one's answer for lost. Raises ``Conflict``."""
-        with self.drafts.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            try:
-                if not connection.scalar(_TAKE, {"subject": subject, "seed": _SEED}):
-                    raise Conflict("these words are being written: wait until that has ended", code="busy")
-                yield
-            finally:
-                connection.invalidate()  # the lock goes with it, and must not go back to the pool
+        busy = "these words are being written: wait until that has ended"
+        return turn(self.drafts.database, subject, seed=TURN_SEED, busy=busy)
 
 
 def translations_of(concepts: Sequence[Concept]) -> dict[str, list[str]]:

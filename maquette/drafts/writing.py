@@ -4,13 +4,13 @@ A writer is asked through the journal, as runs ask it: an equal question is paid
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Annotated, Final, Literal, TypeVar
 
-import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
 from maquette.brands import service as brands
+from maquette.db.turns import turn
 from maquette.drafts import repository
 from maquette.drafts.changes import require_idle
 from maquette.drafts.documents import Whole, subject_of, whole
@@ -25,9 +25,8 @@ from maquette.journal import service as journal
 from maquette.providers.text.port import UNIVERSE_LANGUAGES, LyricsRequest, UniverseLanguage, Written
 from maquette.workshop import Workshop
 
-_SEED: Final = 17
-_TAKE: Final = sa.text("SELECT pg_try_advisory_lock(hashtextextended(:subject, :seed))")
-_GIVE: Final = sa.text("SELECT pg_advisory_unlock(hashtextextended(:subject, :seed))")
+# Of all turns of writing, the things of universes included.
+TURN_SEED: Final = 17
 
 Request = TypeVar("Request", bound=BaseModel)
 
@@ -142,22 +141,14 @@ class Writing:
 
         Raises ``NotFound``, ``Conflict`` (``busy``).
         """
-        database, asked = self.drafts.database, {"subject": subject_of(draft_id), "seed": _SEED}
-        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            if not connection.scalar(_TAKE, asked):
-                raise Conflict(f"a text of draft {draft_id} is being written: wait until it has ended", code="busy")
-            try:
-                with database.begin() as session:
-                    draft = repository.get_draft(session, draft_id)
-                    require_idle(session, draft)
-                    found = whole(session, draft)
-                yield found
-            finally:
-                given = False
-                with suppress(sa.exc.DBAPIError):  # who lost the connection has lost the lock
-                    given = connection.scalar(_GIVE, asked)
-                if not given:  # a lock must not go back to the pool with its connection
-                    connection.invalidate()
+        database = self.drafts.database
+        busy = f"a text of draft {draft_id} is being written: wait until it has ended"
+        with turn(database, subject_of(draft_id), seed=TURN_SEED, busy=busy):
+            with database.begin() as session:
+                draft = repository.get_draft(session, draft_id)
+                require_idle(session, draft)
+                found = whole(session, draft)
+            yield found
 
     def _written(self, draft: Draft, request: Request, write: Callable[[Request], Written], *, step: str) -> Written:
         profile, database = self.workshop.writer.profile, self.drafts.database

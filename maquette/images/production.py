@@ -4,6 +4,7 @@ Each write is one transaction that begins with the fence.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -194,14 +195,14 @@ def judge(
     *,
     failures: int,
     random: Random,
-    on_end: Callable[[Session], None] = lambda session: None,
+    ending: Callable[[Session], AbstractContextManager[None]] = lambda session: nullcontext(),
 ) -> Judged:
     """Write down why an item failed, and say whether this run tries it again.
 
     A refused picture is reworded once, at once; a provider that is out of service for a moment is waited for. What
     may pass is left open for the job's next attempt, and what cannot pass ends the item and refunds it; neither
-    stops the others. ``failures`` are the item's earlier ones in this run; ``on_end`` is called in the transaction
-    that ends the item.
+    stops the others. ``failures`` are the item's earlier ones in this run. An item ends within ``ending``, which locks
+    the thing that is made as it begins: after the item, before the month's counters.
     """
     with workshop.database.begin() as session:
         orders.guard(session, lease, settle=True)
@@ -221,8 +222,9 @@ def judge(
             item.error_values = {key: str(value) for key, value in error.values.items()}
             return Judged(reason=reason)
     with workshop.database.begin() as session:
-        orders.fail_item(session, lease, item_id, error)
-        on_end(session)
+        orders.guard(session, lease, settle=True)
+        with ending(session):
+            orders.fail_item(session, lease, item_id, error)
     return Judged(ended=True, reason=reason)
 
 

@@ -19,7 +19,7 @@ from maquette.carousels.service import new_carousel
 from maquette.db.engine import Database
 from maquette.db.types import now
 from maquette.drafts import repository as drafts
-from maquette.drafts.changes import touch
+from maquette.drafts.changes import require_idle, touch
 from maquette.drafts.documents import draft_of
 from maquette.drafts.folder import follow
 from maquette.drafts.generation import again, amounts_of, new_generation, new_regeneration, wanted_parts
@@ -182,13 +182,19 @@ class Intake:
     def estimate_draft(self, draft_id: str, making: Making) -> Estimate:
         """What ``generate_draft`` would take and cost, but for texts: their price is known when they are written.
 
-        Places nothing. Raises ``NotFound``.
+        While the draft is being made it says so (``busy``), and what is missing until then. Places nothing. Raises
+        ``NotFound``.
         """
         with self.database.begin() as session:
             draft = drafts.get_draft(session, draft_id)
             kinds = [each.kind for each in wanted_parts(session, draft, making)]
             total = sum((amounts_of(draft, kind) for kind in kinds), Amounts())
-            return self._judged(session, draft.brand_id, total, sum(map(self._price_micros, kinds)))
+            found = self._judged(session, draft.brand_id, total, sum(map(self._price_micros, kinds)))
+            try:
+                require_idle(session, draft)
+            except Conflict as busy:
+                found = found.model_copy(update={"allowed": False, "reason": str(busy), "code": busy.code})
+            return found
 
     def estimate(self, request: EstimateRequest) -> Estimate:
         """What the order would take of the brand's month, and what its providers would charge. Places nothing.

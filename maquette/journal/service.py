@@ -4,7 +4,8 @@ The order of the commits is the guarantee. The intent is there before anything i
 that something may have been sent; the operation's id is kept before it is polled. Whoever finds a call
 in ``sending`` looks it up at the provider and never repeats it blindly.
 
-Every write runs in one transaction with ``guard``, which refuses a worker that lost its lease.
+Every write runs in one transaction with ``guard``, which refuses a worker that lost its lease. What was bought is the
+one exception: it is booked first, whoever holds the work by then, and only after that ``guard`` is asked.
 """
 
 import hashlib
@@ -126,9 +127,9 @@ def submit_once(
 ) -> ProviderCall:
     """Submit ``key`` unless it was, and return its call with the operation's id recorded.
 
-    ``cost_micros`` is booked with the operation's id: providers bill on submit. Raises the provider's
-    translated error, recorded; ``OutcomeUnknown`` when the provider cannot tell whether it was sent;
-    ``Transient`` (``provider_paused``) while the provider's breaker is open.
+    ``cost_micros`` is booked with the operation's id: providers bill on submit, even where ``guard`` refuses
+    afterwards. Raises the provider's translated error, recorded; ``OutcomeUnknown`` when the provider cannot tell
+    whether it was sent; ``Transient`` (``provider_paused``) while the provider's breaker is open.
     """
     with database.begin() as session:
         guard(session)
@@ -138,7 +139,7 @@ def submit_once(
     if call.state in (CallState.SENDING, CallState.UNKNOWN):
         found = _look_up(database, call, submitter, cost_micros=cost_micros, guard=guard)
         if found is not None:
-            return _record_operation(database, call.id, found, cost_micros=cost_micros, guard=guard)
+            return _record_operation(database, call, found, cost_micros=cost_micros, guard=guard)
     crash_point("after-intent")
     with database.begin() as session:
         guard(session)
@@ -158,7 +159,7 @@ def submit_once(
         _tell_breaker(database, key.provider, error, asked_at=asked_at, base_s=breaker_base_s)
         raise
     crash_point("after-submit")
-    return _record_operation(database, call.id, operation_id, cost_micros=cost_micros, guard=guard)
+    return _record_operation(database, call, operation_id, cost_micros=cost_micros, guard=guard)
 
 
 def answer_once(
@@ -175,7 +176,7 @@ def answer_once(
     """Ask for an answer that comes at once (a text), or return the one that is recorded.
 
     A call that was broken off in ``sending`` is asked again only where it is ``free``; else it raises
-    ``OutcomeUnknown``, for nobody can look it up.
+    ``OutcomeUnknown``, for nobody can look it up. An answer is booked and kept even where ``guard`` refuses afterwards.
     """
     with database.begin() as session:
         guard(session)
@@ -194,14 +195,15 @@ def answer_once(
         _tell_breaker(database, key.provider, error, asked_at=asked_at, base_s=breaker_base_s)
         raise
     with database.begin() as session:
-        guard(session)
         breakers.reset(session, key.provider)
         call = get_call(session, call.id)
-        call.state = CallState.SUCCEEDED
-        call.result = answer.model_dump(mode="json")
-        call.cost_micros = cost_micros(answer)
-        call.submitted_at = call.finished_at = now(session)
-    return answer
+        if call.state != CallState.SUCCEEDED:
+            call.state = CallState.SUCCEEDED
+            call.result = answer.model_dump(mode="json")
+            call.cost_micros = cost_micros(answer)
+            call.submitted_at = call.finished_at = now(session)
+    _require(database, guard)
+    return kind.model_validate(call.result)
 
 
 def record_success(session: Session, call_id: UUID, result: dict[str, JsonValue]) -> None:
@@ -274,20 +276,30 @@ def _look_up(
         return submitter.find(call.reference, since=call.created_at)
     except OutcomeUnknown as error:
         # Booked until somebody knows better: the provider may well have charged it.
-        record_failure(database, call.id, error, cost_micros=cost_micros, guard=guard)
+        with database.begin() as session:
+            found = get_call(session, call.id)
+            if found.operation_id is None and found.state in (CallState.SENDING, CallState.UNKNOWN):
+                found.state, found.cost_micros = CallState.UNKNOWN, cost_micros
+                found.error_code, found.error_message = error.code, str(error)
+        _require(database, guard)
         raise
 
 
 def _record_operation(
-    database: Database, call_id: UUID, operation_id: str, *, cost_micros: int, guard: Guard
+    database: Database, call: ProviderCall, operation_id: str, *, cost_micros: int, guard: Guard
 ) -> ProviderCall:
     with database.begin() as session:
-        guard(session)
-        call = get_call(session, call_id)
         breakers.reset(session, call.provider)
-        if call.operation_id is None:
-            call.operation_id = operation_id
-            call.state = CallState.SUBMITTED
-            call.cost_micros = cost_micros
-            call.submitted_at = now(session)
-        return call
+        found = get_call(session, call.id)
+        if found.operation_id is None:
+            found.operation_id = operation_id
+            found.state = CallState.SUBMITTED
+            found.cost_micros = cost_micros
+            found.submitted_at = now(session)
+    _require(database, guard)
+    return found
+
+
+def _require(database: Database, guard: Guard) -> None:
+    with database.begin() as session:
+        guard(session)

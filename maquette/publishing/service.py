@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from maquette.db.engine import Database
+from maquette.db.turns import Turn
 from maquette.db.types import now
 from maquette.errors import InvalidInput, MaquetteError, NotFound, StaleLease, StorageError
 from maquette.publishing import rows
@@ -24,7 +25,7 @@ from maquette.publishing.models import Change, Published, Universe, UniverseFile
 from maquette.publishing.production import COMMAND
 from maquette.publishing.tables import OPEN, Publication, PublicationState
 from maquette.publishing.target import Production, production_from_settings
-from maquette.publishing.turn import Turn, turn
+from maquette.publishing.turn import turn
 from maquette.rehearsal import crash_point
 from maquette.settings import Settings
 from maquette.storage.buckets import bucket_from_settings

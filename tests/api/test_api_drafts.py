@@ -6,6 +6,9 @@ from uuid import UUID
 import httpx
 import pytest
 
+from maquette.db.types import now
+from maquette.quota.models import MonthlyCounters
+from maquette.quota.rules import period_of
 from tests.api.drafting import LANGUAGES, Studio, error
 
 # The fields of the existing clients.
@@ -97,6 +100,7 @@ CALLS: list[tuple[str, str, Any]] = [
     ("POST", "/assets/00/versions/1/restore", None),
     ("GET", "/status", None),
     ("POST", "/generate", {}),
+    ("POST", "/estimate", {}),
     ("GET", "/words", None),
     ("GET", "/songs", None),
     ("PUT", "/songs/fr", {"lyrics": "la"}),
@@ -125,6 +129,56 @@ def test_an_unknown_draft_is_a_404_in_the_clients_language(
 @pytest.mark.parametrize("draft_id", ["a%00b", "%2e%2e", "a.b", "é", "x" * 101, "a'b"])
 def test_what_is_no_id_is_not_there(client: httpx.Client, draft_id: str) -> None:
     assert error(client.get(f"/api/drafts/{draft_id}")) == (404, "draft_not_found")
+
+
+def test_an_estimate_is_what_is_then_held_and_orders_nothing(studio: Studio) -> None:
+    brand = studio.client.post("/api/brands", json={"name": "Jouets", "plan": "starter"}).json()["id"]
+    draft_id, body = studio.create(brand_id=brand), {"num_assets": 2, "languages": ["fr"]}
+
+    def estimate(fields: object = body) -> dict[str, Any]:
+        answer = studio.client.post(f"/api/drafts/{draft_id}/estimate", json=fields)
+        assert answer.status_code == 200, answer.text
+        told: dict[str, Any] = answer.json()
+        return told
+
+    def held() -> dict[str, int]:
+        month = studio.client.get("/api/quota", params={"brand": brand}).json()
+        return {unit: month[unit]["reserved"] for unit in ("images", "reels", "woofs")}
+
+    told = estimate()
+    assert told == {
+        "ok": True, "brand_id": brand, "plan": "starter", "amounts": {"images": 2, "reels": 0, "woofs": 3},
+        "cost_micros": 0, "allowed": True, "reason": None, "code": None,
+    }  # fmt: skip
+    assert estimate(None)["amounts"] == {"images": 10, "reels": 0, "woofs": 15}
+    assert studio.read(draft_id, "status")["status"] == "draft" and set(held().values()) == {0}
+    ordered = studio.client.post(f"/api/drafts/{draft_id}/generate", json=body).json()
+    assert held() == told["amounts"]
+    busy = estimate()
+    assert (busy["allowed"], busy["code"]) == (False, "busy")
+    assert draft_id in busy["reason"]
+    studio.worker.make(UUID(ordered["job_id"]))
+    assert estimate()["amounts"] == {"images": 0, "reels": 0, "woofs": 0}
+    assert estimate(body | {"force_regenerate": True})["amounts"] == told["amounts"]
+
+
+def test_an_estimate_says_that_the_budget_is_too_small(studio: Studio) -> None:
+    brand = studio.client.post("/api/brands", json={"name": "Petite", "plan": "starter"}).json()["id"]
+    draft_id = studio.create(brand_id=brand)
+    with studio.drafts.database.begin() as session:
+        period = period_of(now(session))
+        session.add(MonthlyCounters(brand_id=UUID(brand), period_yyyymm=period, images_used=160))
+    told = studio.client.post(f"/api/drafts/{draft_id}/estimate", json={"num_assets": 6, "parts": ["image"]}).json()
+    assert (told["allowed"], told["code"]) == (False, "budget_exceeded")
+    refused = studio.client.post(f"/api/drafts/{draft_id}/generate", json={"num_assets": 6, "parts": ["image"]})
+    assert error(refused) == (403, "budget_exceeded")
+
+
+@pytest.mark.parametrize("body", [{"num_assets": 0}, {"num_assets": 21}, {"parts": ["sound"]}, {"languages": []}])
+def test_what_cannot_be_generated_cannot_be_estimated(studio: Studio, body: object) -> None:
+    draft_id = studio.create()
+    for call in ("estimate", "generate"):
+        assert error(studio.client.post(f"/api/drafts/{draft_id}/{call}", json=body)) == (422, "invalid_input")
 
 
 def test_a_draft_is_generated(studio: Studio) -> None:
@@ -182,9 +236,9 @@ def test_while_it_is_made_nothing_else_may_change_it(studio: Studio) -> None:
     job_id = studio.client.post(f"/api/drafts/{draft_id}/generate", json={"num_assets": 1, "parts": ["image"]}).json()[
         "job_id"
     ]
-    may = {"GET", "/publish/plan"}
+    may = {"GET", "/publish/plan", "/estimate"}
     for method, path, body in CALLS:
-        if method in may or path.startswith("/assets/") or path.endswith("prompts/generate"):
+        if {method, path} & may or path.startswith("/assets/") or path.endswith("prompts/generate"):
             continue
         answer = studio.client.request(method, f"/api/drafts/{draft_id}{path}", json=body)
         assert error(answer) == (409, "busy"), path

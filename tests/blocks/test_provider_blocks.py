@@ -3,6 +3,7 @@
 import gc
 import warnings
 from collections.abc import Iterator
+from inspect import isabstract
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from prefect.client.schemas.actions import BlockDocumentUpdate
 from prefect.testing.utilities import prefect_test_harness
 from pydantic import SecretStr, ValidationError
 
+from blocks.choice import ChoiceBlock
 from blocks.providers import (
     BLOCKS,
     ClipProviderBlock,
@@ -35,6 +37,15 @@ def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for name in Settings.model_fields:
         monkeypatch.delenv(f"MAQUETTE_{name.upper()}", raising=False)
     return Settings(home=tmp_path)
+
+
+def test_only_a_block_that_says_what_it_changes_can_be_made() -> None:
+    class Silent(ChoiceBlock):
+        """Changes nothing, and does not say so."""
+
+    with pytest.raises(TypeError, match=r"abstract.* applied"):
+        Silent()  # type: ignore[abstract]
+    assert [block for block in BLOCKS if isabstract(block)] == []
 
 
 def test_the_local_blocks_build_their_providers_without_keys(plain: Settings) -> None:

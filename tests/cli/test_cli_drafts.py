@@ -145,6 +145,36 @@ def test_every_option_of_a_draft_reaches_it(cli: Cli, database: Database, drafts
     assert drafts.folder_of(document["draft_id"]) == Path(document["path"])
 
 
+def test_an_estimate_of_a_draft_orders_nothing(
+    cli: Cli, workshop: Workshop, database: Database, drafts: Drafts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.begin() as session:
+        brand = brands.create(session, NewBrand(name="Jouets", plan="starter")).id
+    spend(database, brand, 160)
+    for kind, price in (("IMAGE", "3000"), ("LOOP", "5000"), ("SONG", "7000")):
+        monkeypatch.setenv(f"MAQUETTE_LOCAL_PRICE_MICROS_PER_{kind}", price)
+    draft_id = created(cli, "ocean", "--brand", "jouets")
+    chosen = ("draft", "generate", draft_id, "--estimate", "--language", "fr")
+    document = json.loads(cli(*chosen, "--assets", "2", "--json").out)
+    assert document["amounts"] == {"images": 2, "reels": 0, "woofs": 3}
+    assert (document["cost_micros"], document["allowed"]) == (2 * 3000 + 2 * 5000 + 7000, True)
+    # As many as `generate` would make of a new draft: more than the month still has.
+    words = cli(*chosen)
+    assert words.code == ExitCode.OK
+    told = dict(line.split(maxsplit=1) for line in words.out.splitlines() if line.strip())
+    assert told["brand"] == "Jouets, plan starter"
+    assert told["takes"] == "10 images, 11 woofs"
+    assert told["allowed"].startswith("no: the plan starter gives 150 images a month")
+    assert orders_placed(database) == 0
+    assert drafts.get(draft_id).status == "draft"
+
+    free = created(cli, "farm")
+    generated(cli, workshop, free, "--assets", "1", "--only", "image")
+    assert json.loads(cli("draft", "generate", free, "--estimate", "--only", "image", "--json").out)["cost_micros"] == 0
+    missing = cli("draft", "generate", UNKNOWN, "--estimate", "--json")
+    assert (missing.code, json.loads(missing.out)["error"]["code"]) == (ExitCode.NOT_FOUND, "draft_not_found")
+
+
 def test_a_draft_is_made_followed_and_shown(cli: Cli, workshop: Workshop) -> None:
     draft_id = created(cli, "ocean")
     languages = ["fr", "it"]

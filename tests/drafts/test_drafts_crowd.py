@@ -7,15 +7,23 @@ from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from uuid import UUID, uuid4
 
+import pytest
 import sqlalchemy as sa
 from sqlmodel import select
 
 from maquette.brands import service as brands
-from maquette.drafts import publication
+from maquette.drafts import production, publication, repository, texts
 from maquette.drafts.keeping import settle_publications
 from maquette.drafts.models import Approval, AssetChange, DraftChange, Making, NewDraft, Regeneration, SongChange
-from maquette.errors import BudgetExceeded, Conflict, InvalidInput, LeaseHeld, NotFound, StaleLease
+from maquette.drafts.production import PartRef
+from maquette.drafts.tables import DraftAsset
+from maquette.drafts.writing import Writing
+from maquette.errors import BudgetExceeded, Conflict, Invalid, InvalidInput, LeaseHeld, NotFound, StaleLease
+from maquette.orders import service as orders
 from maquette.orders.models import Job, JobStatus, Order
+from maquette.orders.service import NewItem, NewJob, Payer
+from maquette.providers.text.port import TranslationRequest, Written
+from maquette.quota.rules import Amounts, plan
 from tests.drafts.house import House
 from tests.drafts.invariants import require_sound
 
@@ -93,6 +101,13 @@ def deadlocks(house: House) -> int:
     with house.database.begin() as session:
         counted = sa.text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
         return int(session.execute(counted).scalar_one())
+
+
+def blocked(house: House) -> int:
+    """How many connections wait for a lock."""
+    with house.database.begin() as session:  # a transaction of its own, for within one the answer stays
+        counted = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+        return int(session.execute(sa.text(counted + "AND datname = current_database()")).scalar_one())
 
 
 def test_a_crowd_at_the_same_drafts(house: House) -> None:
@@ -174,3 +189,64 @@ def test_more_creators_than_connections_get_one_draft_a_key(house: House) -> Non
         made = list(pool.map(create, range(40)))
     assert len(set(made)) == 10
     assert {made[number] for number in range(10)} == set(made)
+
+
+def test_parts_that_fail_take_their_locks_in_the_order_of_all_others(house: House) -> None:
+    with house.database.begin() as session:
+        brand = brands.create(session, brands.NewBrand(name="Studio", plan="studio"))
+    draft_id = house.new(brand_id=brand.id)
+    number, patience = 6, threading.Event()
+    pictures = Making(num_assets=number, parts=frozenset({"image"}))
+    accepted = house.intake.generate_draft(draft_id, pictures)
+    assert accepted.job_id is not None
+    work = house.worker.workshop
+    lease, _ = house.worker.claim(accepted.job_id)
+    texts.write_concepts(work, lease)
+    parts = production.open_parts(work, lease)
+
+    def fail(part: PartRef) -> bool:
+        return production.judge(work, lease, part, Invalid("refused"), failures=0, random=Random(0)).ended
+
+    with ThreadPoolExecutor(number) as pool:
+        with house.database.begin() as session:
+            repository.get_draft(session, draft_id, lock=True)
+            failing = [pool.submit(fail, part) for part in parts]
+            while blocked(house) < number:
+                assert not any(each.done() for each in failing)
+                patience.wait(0.01)
+            # The month's counters after the thing that is made: nobody who waits for that has them.
+            new = NewItem(kind="image", brief={}, amounts=Amounts(images=1))
+            orders.place(
+                session,
+                payer=Payer(brand.id, plan(brand.plan)),
+                kind="image",
+                brief={},
+                campaign_name="",
+                jobs=[NewJob(kind="image", subject="image_1", items=[new])],
+                max_attempts=1,
+            )
+        assert [each.result(timeout=30) for each in failing] == [True] * number
+    assert deadlocks(house) == 0
+    assert house.status(draft_id).failed_assets == number
+    assert house.books() == []
+
+
+def test_more_writers_than_connections_do_not_wait_for_each_other(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = 30  # the pool has 25 connections
+    ids = [house.new(f"Ferme {index}") for index in range(number)]
+    with house.database.begin() as session:
+        session.add_all(DraftAsset(draft_id=each, number=0, display_name="cow", titles={}) for each in ids)
+    writer, together = house.worker.workshop.writer, threading.Barrier(number)
+    inner = writer.translate
+
+    def translate(request: TranslationRequest) -> Written:
+        together.wait(20)  # until all turns have begun
+        return inner(request)
+
+    monkeypatch.setattr(writer, "translate", translate)
+    writing = Writing(house.drafts, house.worker.workshop)
+    with ThreadPoolExecutor(number) as pool:
+        told = list(pool.map(writing.translate, ids))
+    assert [each["fr"] for each in told] == [["vache"]] * number

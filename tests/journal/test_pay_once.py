@@ -137,6 +137,77 @@ def test_a_stale_worker_does_not_submit(database: Database) -> None:
     assert provider.submissions == 0
 
 
+class Cancellable:
+    """A guard that lets everybody through until the order is cancelled."""
+
+    def __init__(self) -> None:
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+    def __call__(self, session: Session) -> None:
+        if self.cancelled:
+            raise StaleLease("the order was cancelled")
+
+
+def lose_answer() -> None:
+    raise OutcomeUnknown("no answer")
+
+
+def test_what_was_taken_while_the_order_was_cancelled_is_booked(database: Database) -> None:
+    guard = Cancellable()
+    provider = Provider(guard.cancel)
+    with pytest.raises(StaleLease):
+        submit(database, provider, guard)
+    call = call_of(database)
+    assert (call.state, call.operation_id, call.cost_micros) == (CallState.SUBMITTED, "operation-1", 7)
+    assert call.submitted_at is not None
+
+
+def test_what_is_found_after_the_order_was_cancelled_is_booked(database: Database) -> None:
+    guard = Cancellable()
+
+    def lose() -> None:
+        guard.cancel()
+        lose_answer()
+
+    with pytest.raises(StaleLease):
+        submit(database, Provider(lose), guard)
+    call = call_of(database)
+    assert (call.state, call.operation_id, call.cost_micros) == (CallState.SUBMITTED, "operation-1", 7)
+
+
+def test_what_nobody_can_look_up_after_the_order_was_cancelled_stays_booked(database: Database) -> None:
+    guard = Cancellable()
+
+    def lose() -> None:
+        guard.cancel()
+        lose_answer()
+
+    with pytest.raises(StaleLease):
+        submit(database, Provider(lose, finds=False), guard)
+    call = call_of(database)
+    assert (call.state, call.operation_id, call.cost_micros) == (CallState.UNKNOWN, None, 7)
+
+
+@pytest.mark.parametrize("finds", [True, False])
+def test_who_comes_too_late_changes_nothing_of_what_the_next_one_recorded(database: Database, finds: bool) -> None:
+    guard = Cancellable()
+
+    def overtaken() -> None:
+        guard.cancel()
+        assert submit(database, Provider(), free).operation_id == "operation-1"
+        provider.operations = dict.fromkeys(provider.operations, "operation-of-the-late")
+        lose_answer()
+
+    provider = Provider(overtaken, finds=finds)
+    with pytest.raises(StaleLease):
+        submit(database, provider, guard)
+    call = call_of(database)
+    assert (call.state, call.operation_id, call.cost_micros) == (CallState.SUBMITTED, "operation-1", 7)
+
+
 def test_without_its_unique_key_the_journal_would_pay_twice(database: Database) -> None:
     with database.begin() as session:
         session.execute(sa.text("ALTER TABLE provider_calls DROP CONSTRAINT uq_provider_calls_subject_step_input_hash"))
@@ -150,8 +221,8 @@ class Text(BaseModel):
     words: str
 
 
-def ask(database: Database, answer: Callable[[], Text], *, is_free: bool = False) -> Text:
-    return journal.answer_once(database, KEY, answer, kind=Text, cost_micros=lambda text: 3, free=is_free, guard=free)
+def ask(database: Database, answer: Callable[[], Text], *, is_free: bool = False, guard: journal.Guard = free) -> Text:
+    return journal.answer_once(database, KEY, answer, kind=Text, cost_micros=lambda text: 3, free=is_free, guard=guard)
 
 
 def test_an_answer_is_asked_for_once(database: Database) -> None:
@@ -178,6 +249,40 @@ def test_a_broken_off_answer_is_repeated_only_where_it_is_free(database: Databas
     else:
         with pytest.raises(OutcomeUnknown):
             ask(database, lambda: Text(words="oui"))
+
+
+def test_an_answer_that_came_after_the_order_was_cancelled_is_booked_and_kept(database: Database) -> None:
+    guard = Cancellable()
+
+    def answer() -> Text:
+        guard.cancel()
+        return Text(words="oui")
+
+    with pytest.raises(StaleLease):
+        ask(database, answer, guard=guard)
+    call = call_of(database)
+    assert (call.state, call.cost_micros, call.result) == (CallState.SUCCEEDED, 3, {"words": "oui"})
+    assert ask(database, pytest.fail) == Text(words="oui")  # the next order of it is answered without asking
+
+
+def test_a_late_answer_is_booked_after_it_was_given_up(database: Database) -> None:
+    def answer() -> Text:
+        with pytest.raises(OutcomeUnknown):
+            ask(database, pytest.fail)
+        return Text(words="oui")
+
+    assert ask(database, answer) == Text(words="oui")
+    call = call_of(database)
+    assert (call.state, call.cost_micros) == (CallState.SUCCEEDED, 3)
+
+
+def test_of_two_free_answers_the_first_one_stays(database: Database) -> None:
+    def answer() -> Text:
+        assert ask(database, lambda: Text(words="oui"), is_free=True) == Text(words="oui")
+        return Text(words="non")
+
+    assert ask(database, answer, is_free=True) == Text(words="oui")
+    assert call_of(database).result == {"words": "oui"}
 
 
 def test_the_hash_is_of_the_canonical_request() -> None:

@@ -117,32 +117,44 @@ def test_a_forgotten_deployment_is_registered_again(
 
     with running(Dispatcher(database, prefect, eager, register=register)):
         _until(lambda: job_status(database, placed) == JobStatus.SENT)
+    assert (prefect.registered, len(prefect.runs)) == (True, 1)
 
 
 def test_a_notification_wakes_the_dispatcher_long_before_its_poll(
     database: Database, videos: Videos, prefect: Prefect, settings: Settings
 ) -> None:
-    patient = settings.model_copy(update={"dispatch_poll_s": 3600})
-    listening = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"
-    with (
-        running(Dispatcher(database, prefect, patient)),
-        psycopg.connect(database.libpq_url, autocommit=True) as connection,
-    ):
-        _until(lambda: connection.execute(listening).fetchone() == (1,))
+    patient, waits = settings.model_copy(update={"dispatch_poll_s": 3600}), threading.Event()
+
+    class Waiting(Dispatcher):
+        """Says when it has looked for work, found none, and waits."""
+
+        def _wait(self, connection: psycopg.Connection, stop: threading.Event) -> None:
+            waits.set()
+            super()._wait(connection, stop)
+
+    with running(Waiting(database, prefect, patient)):
+        assert waits.wait(10)
         placed = videos.order(VideoBrief(theme="Le sucre", target_duration=8))
         _until(lambda: job_status(database, placed) == JobStatus.SENT)
+    assert len(prefect.runs) == 1
 
 
 def test_dispatcher_and_reconciler_survive_a_database_restart(
     database: Database, videos: Videos, prefect: Prefect, dispatcher: Dispatcher, reconciler: Reconciler
 ) -> None:
+    held = (  # the dispatcher listens and the reconciler leads, each on a connection of its own
+        "SELECT count(*) FILTER (WHERE query LIKE 'LISTEN%'), count(*) FILTER (WHERE locktype IS NOT NULL) "
+        "FROM pg_stat_activity LEFT JOIN pg_locks ON pg_locks.pid = pg_stat_activity.pid AND locktype = 'advisory' "
+        "WHERE datname = current_database()"
+    )
     cut = (  # what a restart does to every connection, in mid-pass or not
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
         "WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     with running(dispatcher, reconciler):
         with psycopg.connect(database.libpq_url, autocommit=True) as connection:
-            connection.execute(cut)
+            _until(lambda: connection.execute(held).fetchone() == (1, 1))
+            assert len(connection.execute(cut).fetchall()) >= 2
         placed = videos.order(VideoBrief(theme="Le sucre", target_duration=8))
         _until(lambda: job_status(database, placed) == JobStatus.SENT)
         prefect.states.clear()  # the reconciler still repairs: a wiped Prefect
