@@ -11,6 +11,7 @@ import maquette.events.models
 import maquette.journal.models
 import maquette.library.models
 import maquette.orders.models
+import maquette.projects.tables
 import maquette.publishing.tables
 import maquette.quota.models
 import maquette.videos.models  # noqa: F401  # each import registers its tables

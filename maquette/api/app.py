@@ -1,6 +1,7 @@
 """The application: calls, guards and the ear on the event log, put together."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -26,6 +27,7 @@ from maquette.api import (
     money,
     order_stream,
     orders,
+    projects,
     queue,
     stream,
     universe_files,
@@ -44,6 +46,7 @@ from maquette.drafts.service import Drafts
 from maquette.drafts.writing import Writing
 from maquette.intake.service import Intake
 from maquette.library.listing import MAX_UPLOAD_BYTES
+from maquette.projects.service import Projects
 from maquette.settings import Settings
 from maquette.storage import store_from_settings
 from maquette.videos.service import Videos
@@ -66,6 +69,10 @@ server restarts.
 **Drafts.** A theme becomes an illustrated universe: concepts in five languages, each with a picture and a loop, and
 songs. `GET /api/drafts/{id}/status` is always the truth; `WS /ws/drafts/{id}` sends it as a snapshot and then at every
 change, and closes with 1000 when nothing is under way. Publishing goes one way, to production's tables and bucket.
+
+**Projects.** `POST /api/projects/{id}/save-all` keeps the sections that it brings. With the version that was changed
+(`If-Match`, or `metadata.version`) nobody's work is overwritten: sections that only one side changed are brought
+together, and else the answer is 409 with both sides.
 
 **Errors** are always `{"detail": "text", "code": "…"}`; `Accept-Language` chooses fr (default), en or es. Below
 `/api/` they have `ok`, `error` and `message` as well, as older clients read them.
@@ -110,6 +117,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
             {"name": "carousels", "description": "Carousels that are there."},
             {"name": "drafts", "description": "Universes under work: generate, change, approve and publish them."},
             {"name": "universes", "description": "Drafts in the calls and documents of the clients before them."},
+            {"name": "projects", "description": "The script of a manga: saved by section, with all its versions."},
             {"name": "library", "description": "What was made, with all that it came from, and uploads."},
             {"name": "brands", "description": "Whose budget is spent, and how what is made for it looks."},
             {"name": "money", "description": "What a month gives, what was spent, what an order would take."},
@@ -122,11 +130,15 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     app.state.intake = Intake(used, store, settings)
     app.state.carousels = Carousels(used, store, settings)
     app.state.writing = Writing(Drafts(used, store, settings), Workshop(settings, used))
+    app.state.projects = projects.Saves(Projects(used, settings))
     app.state.streams = stream.Streams(use_cases, wakeups, settings)
     errors.install(app)
     # The last one added is the outermost: refusals carry the CORS headers too, or browsers could not show them.
-    uploads = {("POST", "/api/library"): MAX_UPLOAD_BYTES}
-    app.add_middleware(BodyLimit, limit_bytes=settings.api_max_body_bytes, larger=uploads)
+    larger = [
+        ("POST", re.compile("/api/library"), MAX_UPLOAD_BYTES),
+        ("POST", projects.SAVES, settings.project_max_body_bytes),
+    ]
+    app.add_middleware(BodyLimit, limit_bytes=settings.api_max_body_bytes, larger=larger)
     if settings.api_token is not None:
         app.add_middleware(TokenGuard, token=settings.api_token)
     app.add_middleware(
@@ -145,7 +157,7 @@ def create_app(settings: Settings, database: Database | None = None) -> FastAPI:
     for router in (videos.router, media.router, draft_files.router, universe_files.router):
         app.include_router(router, dependencies=dependencies, responses=errors.error_responses(*statuses))
     refusals = errors.api_errors(*statuses, 422, 500, 503)
-    for module in (orders, chat, carousels, drafts, draft_assets, draft_texts, library, brands, money, queue):
+    for module in (projects, orders, chat, carousels, drafts, draft_assets, draft_texts, library, brands, money, queue):
         app.include_router(module.router, dependencies=dependencies, responses=refusals)
     older = (universes, universe_generation, universe_texts, universe_jobs, universe_sync, default_prompts)
     for module in older:

@@ -61,6 +61,15 @@ OLDER_WORDS: Final = {
     "text_does_not_fit": "invalid_body",
     "configuration": "server_misconfigured",
 }
+# The editor of projects knows these instead.
+EDITOR_PATHS: Final = ("/api/projects", "/api/save-all")
+EDITOR_WORDS: Final = {
+    "project_id_required": "Project ID requis",
+    "method_not_allowed": "Method not allowed",
+    "unauthorized": "Unauthorized",
+    "stack": "Database error",
+    "internal": "Internal server error",
+}
 
 DATABASE_OUTAGES: Final = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 
@@ -115,7 +124,8 @@ def body_of(path: str, *, detail: str, code: str, details: object = None) -> dic
     """An error's body, in the form of the calls at ``path``."""
     body: dict[str, Any] = {"detail": detail, "code": code}
     if path.startswith("/api/"):
-        body |= {"ok": False, "error": OLDER_WORDS.get(code, code), "message": detail}
+        words = EDITOR_WORDS if path.startswith(EDITOR_PATHS) else OLDER_WORDS
+        body |= {"ok": False, "error": words.get(code, code), "message": detail}
         if details:
             body["details"] = details
     return body

@@ -1,7 +1,8 @@
 """Who may call: the bearer token, the access code, and the largest body that is read. Pure ASGI."""
 
 import hmac
-from collections.abc import Mapping
+import re
+from collections.abc import Sequence
 from typing import Final
 
 from pydantic import SecretStr
@@ -60,11 +61,11 @@ class TokenGuard:
 class BodyLimit:
     """Answers 413 to a body above ``limit_bytes``: at once where its length is announced, else when it is passed.
 
-    ``larger`` are the limits of calls, by method and path, that take files.
+    ``larger`` are the limits of calls that take more, each with its method and a pattern of its whole path.
     A body within the limit is read here, so that the application sees it whole or not at all.
     """
 
-    def __init__(self, app: ASGIApp, *, limit_bytes: int, larger: Mapping[tuple[str, str], int]) -> None:
+    def __init__(self, app: ASGIApp, *, limit_bytes: int, larger: Sequence[tuple[str, re.Pattern[str], int]]) -> None:
         self.app = app
         self.limit_bytes = limit_bytes
         self.larger = larger
@@ -75,7 +76,9 @@ class BodyLimit:
             return
         headers = Headers(scope=scope)
         announced = headers.get("content-length", "0")
-        limit_bytes = self.larger.get((scope["method"], scope["path"]), self.limit_bytes)
+        method, path = scope["method"], scope["path"]
+        own = (limit for verb, pattern, limit in self.larger if verb == method and pattern.fullmatch(path))
+        limit_bytes = next(own, self.limit_bytes)
         body = bytearray()
         more = not (announced.isdecimal() and int(announced[:20]) > limit_bytes)
         refused = not more

@@ -22,6 +22,7 @@ from maquette.api import (
     library,
     money,
     orders,
+    projects,
     queue,
     universe_generation,
     universe_jobs,
@@ -45,6 +46,7 @@ from maquette.carousels.briefs import SlideEdit
 from maquette.db.engine import Database
 from maquette.drafts.models import Approval, AssetChange, DraftChange, SongChange
 from maquette.intake.requests import EstimateRequest, MediaRequest, fields_of, parse_estimate, parse_request
+from maquette.projects.sections import sections_of
 from maquette.settings import Settings
 from maquette.videos.models import BlockEdit
 from tests.api.universe_bodies import UNIVERSE_BODIES
@@ -118,6 +120,7 @@ TAKEN: dict[str, Callable[[dict[str, Any]], object]] = {
     "POST /api/drafts": CreateDraft.model_validate,
     "PATCH /api/drafts/{draft_id}": DraftChange.model_validate,
     "POST /api/drafts/{draft_id}/generate": Generate.model_validate,
+    "POST /api/drafts/{draft_id}/estimate": Generate.model_validate,
     "PATCH /api/drafts/{draft_id}/assets/{asset_id}": AssetChange.model_validate,
     "PATCH /api/drafts/{draft_id}/assets/{asset_id}/regenerate": Regenerate.model_validate,
     "PUT /api/drafts/{draft_id}/songs/{language}": SongChange.model_validate,
@@ -126,6 +129,8 @@ TAKEN: dict[str, Callable[[dict[str, Any]], object]] = {
     "POST /api/drafts/{draft_id}/images/prompts/generate": DefaultPrompt.model_validate,
     "POST /api/drafts/{draft_id}/videos/prompts/generate": DefaultPrompt.model_validate,
     "POST /api/drafts/{draft_id}/lyrics/generate": WriteLyrics.model_validate,
+    "POST /api/projects/{id}/save-all": sections_of,
+    "POST /api/save-all": sections_of,
     **UNIVERSE_BODIES,
 }
 
@@ -156,7 +161,7 @@ def test_every_name_of_a_tolerant_body_is_told_and_understood(calls: dict[str, d
 
 def test_every_answers_example_is_an_answer() -> None:
     """The examples have every field of their models, and no other."""
-    modules = (brands, carousels, chat, draft_assets, draft_texts, drafts, library, money, orders, queue)
+    modules = (brands, carousels, chat, draft_assets, draft_texts, drafts, library, money, orders, projects, queue)
     older = (universes, universe_generation, universe_jobs, universe_sync, universe_texts, default_prompts)
     routes = [route for module in (*modules, *older) for route in module.router.routes if isinstance(route, APIRoute)]
     told = [route for route in routes if route.response_model and (route.status_code or 200) < 400]
@@ -165,7 +170,7 @@ def test_every_answers_example_is_an_answer() -> None:
         # Of the route itself: FastAPI leaves out of its document what is null.
         example = route.responses[route.status_code or 200]["content"]["application/json"]["example"]
         adapter = TypeAdapter(route.response_model)
-        there = adapter.dump_python(adapter.validate_python(example), mode="json")
+        there = adapter.dump_python(adapter.validate_python(example), mode="json", by_alias=True)
         assert _names(there) - {"data"} == _names(example) - {"data"}, route.path
 
 

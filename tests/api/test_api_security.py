@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from maquette.api.app import create_app
+from maquette.api.errors import EDITOR_PATHS
 from maquette.db.engine import Database
 from maquette.settings import Settings
 from maquette.videos.service import Videos
@@ -43,7 +44,8 @@ def test_every_call_but_health_needs_the_token(guarded: str, shared_rig: Rig) ->
                 continue
             assert answer.status_code == 401, (method, path)
             said = {"detail": "Jeton d'API absent ou invalide.", "code": "unauthorized"}
-            older = {"ok": False, "error": "unauthorized", "message": said["detail"]}
+            word = "Unauthorized" if path.startswith(EDITOR_PATHS) else "unauthorized"
+            older = {"ok": False, "error": word, "message": said["detail"]}
             assert answer.json() == (said | older if path.startswith("/api/") else said)
             assert answer.headers["www-authenticate"] == "Bearer"
         assert client.get("/videos", headers=BEARER).status_code == 200
