@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
-BENCHES: Final = ("assembly", "slides", "intake", "queue", "library", "publishing", "orchestration", "drafts", "demo")
+BENCHES: Final = (
+    "assembly", "slides", "intake", "queue", "library", "publishing",
+    "orchestration", "drafts", "projects", "migrating", "demo",
+)  # fmt: skip
 
 
 def main() -> int:

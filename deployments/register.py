@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from prefect.blocks.core import Block
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import (
     DeploymentScheduleCreate,
@@ -18,6 +19,7 @@ from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 from pydantic import BaseModel
 
+from blocks.database import DatabaseBlock
 from blocks.providers import BLOCKS
 from maquette.launch.flow_runs import QUEUES
 from maquette.providers.catalogue import catalogue
@@ -85,7 +87,8 @@ async def register() -> None:
                 work_pool_name=deployment.work_pool.name,
                 work_queue_name=deployment.work_pool.work_queue_name,
             )
-        for block in BLOCKS:
+        blocks: tuple[type[Block], ...] = (*BLOCKS, DatabaseBlock)
+        for block in blocks:
             await block.aregister_type_and_schema(client=client)
         settings = get_settings()
         places = {

@@ -133,6 +133,32 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "en": "Version not found",
         "es": "Versión no encontrada",
     },
+    "project_id_required": {
+        "fr": "Project ID requis",
+        "en": "The project's id is required",
+        "es": "Falta el ID del proyecto",
+    },
+    "project_not_found": {"fr": "Projet non trouvé", "en": "Project not found", "es": "Proyecto no encontrado"},
+    "project_version_not_found": {
+        "fr": "Version {version} introuvable : elle n'a jamais existé ou n'est plus conservée",
+        "en": "Version {version} not found: it was never there, or is kept no more",
+        "es": "Versión {version} no encontrada: nunca existió o ya no se conserva",
+    },
+    "version_conflict": {
+        "fr": "Ce projet a été modifié entre-temps ({sections}) : réunissez les deux versions, puis enregistrez",
+        "en": "This project was changed meanwhile ({sections}): bring both versions together, then save",
+        "es": "Este proyecto se modificó entretanto ({sections}): reúna las dos versiones y guarde de nuevo",
+    },
+    "invalid_json": {
+        "fr": "Le corps de la requête n'est pas un objet JSON valide : {reason}",
+        "en": "The request's body is not a valid JSON object: {reason}",
+        "es": "El cuerpo de la solicitud no es un objeto JSON válido: {reason}",
+    },
+    "unstorable_character": {
+        "fr": "Le texte {pointer} contient un caractère qui ne peut pas être enregistré ({character}) : retirez-le",
+        "en": "The text {pointer} holds a character that cannot be kept ({character}): remove it",
+        "es": "El texto {pointer} contiene un carácter que no se puede guardar ({character}): quítelo",
+    },
     "words_not_found": {"fr": "Mots non trouvés", "en": "Words not found", "es": "Palabras no encontradas"},
     "universe_not_found": {
         "fr": "Univers non trouvé",
@@ -185,6 +211,61 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "fr": "Le brouillon a changé depuis : relisez-le avant de l'approuver",
         "en": "The draft has changed since: look at it again before you approve it",
         "es": "El borrador ha cambiado desde entonces: revíselo antes de aprobarlo",
+    },
+    "migration_not_found": {
+        "fr": "Migration non trouvée",
+        "en": "Migration not found",
+        "es": "Migración no encontrada",
+    },
+    "migration_run_not_found": {
+        "fr": "Exécution de la migration non trouvée",
+        "en": "Migration run not found",
+        "es": "Ejecución de la migración no encontrada",
+    },
+    "migration_open": {
+        "fr": "Une migration de cette table n'est pas terminée : reprenez-la ou annulez-la d'abord",
+        "en": "A migration of this table is not finished: resume it or roll it back first",
+        "es": "Una migración de esta tabla no ha terminado: reanúdela o reviértala primero",
+    },
+    "migration_refused": {
+        "fr": "La migration ne peut pas commencer : corrigez ce que le plan indique",
+        "en": "The migration cannot start: put right what its plan names",
+        "es": "La migración no puede empezar: corrija lo que indica el plan",
+    },
+    "migration_breached": {
+        "fr": "La surveillance a arrêté la migration : l'ancienne forme est de nouveau lue",
+        "en": "The watch stopped the migration: the old shape is read again",
+        "es": "La vigilancia detuvo la migración: se vuelve a leer la forma antigua",
+    },
+    "migration_invalid": {
+        "fr": "La vérification a trouvé des lignes en défaut : rien n'a été basculé",
+        "en": "The validation found rows at fault: nothing was switched",
+        "es": "La validación encontró filas con errores: no se ha cambiado nada",
+    },
+    "migration_incomplete": {
+        "fr": "Les deux formes ne concordent pas encore : rien n'a été basculé",
+        "en": "The two shapes do not agree yet: nothing was switched",
+        "es": "Las dos formas aún no coinciden: no se ha cambiado nada",
+    },
+    "migration_not_soaked": {
+        "fr": "La période d'observation n'est pas terminée : réessayez plus tard",
+        "en": "The soak is not over yet: try again later",
+        "es": "El período de observación no ha terminado: inténtelo más tarde",
+    },
+    "migration_contracted": {
+        "fr": "L'ancienne forme a été abandonnée : il n'y a plus de retour en arrière",
+        "en": "The old shape was given up: there is no way back any more",
+        "es": "Se abandonó la forma antigua: ya no hay vuelta atrás",
+    },
+    "migration_ended": {
+        "fr": "Cette migration est terminée : faites un nouveau plan",
+        "en": "This migration has ended: make a new plan",
+        "es": "Esta migración ha terminado: haga un nuevo plan",
+    },
+    "plan_changed": {
+        "fr": "Le plan a changé depuis son approbation : relisez-le avant de l'approuver",
+        "en": "The plan has changed since it was approved: look at it again before you approve it",
+        "es": "El plan ha cambiado desde su aprobación: revíselo antes de aprobarlo",
     },
     "picture_missing": {
         "fr": "L'image de l'élément {asset_id} manque : la boucle ne peut pas être faite",
@@ -255,6 +336,21 @@ TEXTS: Final[dict[str, dict[str, str]]] = {
         "fr": "Le disque est plein. Libérez de l'espace puis relancez.",
         "en": "The disk is full. Free some space, then retry.",
         "es": "El disco está lleno. Libere espacio y reintente.",
+    },
+    "backup_unusable": {
+        "fr": "La sauvegarde n'est pas utilisable : {reason}",
+        "en": "The backup cannot be used: {reason}",
+        "es": "La copia de seguridad no se puede usar: {reason}",
+    },
+    "rehearsal_failed": {
+        "fr": "La répétition a échoué, rien n'a été changé : {reason}",
+        "en": "The rehearsal failed, nothing was changed: {reason}",
+        "es": "El ensayo falló, no se cambió nada: {reason}",
+    },
+    "upgrade_failed": {
+        "fr": "La mise à jour de la base a échoué : {reason}",
+        "en": "The upgrade of the database failed: {reason}",
+        "es": "La actualización de la base de datos falló: {reason}",
     },
     "bad_clip": {
         "fr": "Le clip reçu est inutilisable ({reason}).",

@@ -20,6 +20,15 @@ CRASH_POINTS: Final = (
     "publish-between-files",
     "publish-before-commit",
     "publish-after-commit",
+    "migrating-after-backup",
+    "migrating-after-expand",
+    "migrating-mid-deduplicate",
+    "migrating-after-index",
+    "migrating-mid-backfill",
+    "migrating-mid-validate",
+    "migrating-mid-cut-over",
+    "migrating-mid-contract",
+    "migrating-mid-rollback",
 )
 
 

@@ -125,6 +125,10 @@ class Settings(BaseSettings):
         description="PostgreSQL URL of the database that drafts are published to; empty takes the database "
         "`production` of the embedded server.",
     )
+    migrate_url: SecretStr | None = Field(
+        None,
+        description="PostgreSQL URL of the database that `maquette migrate` works on; empty is the application's own.",
+    )
     bucket: Literal["folder", "gcs", "supabase"] = Field(
         "folder", description="Where published files go: folder (below the home), gcs or supabase."
     )
@@ -134,6 +138,13 @@ class Settings(BaseSettings):
     )
     supabase_url: str | None = Field(None, description="Address of the Supabase project, for its bucket.")
     supabase_key: SecretStr | None = Field(None, description="Service key of the Supabase project, for its bucket.")
+
+    project_max_body_bytes: int = Field(
+        10_000_000, ge=1_000, description="Largest project that one save may send, in bytes."
+    )
+    project_versions_kept: int = Field(
+        100, ge=1, description="Overwritten versions of a project that are kept, the newest ones."
+    )
 
     text_provider: str = Field("local", description="Writer of scripts: local, or openai for any compatible server.")
     openai_base_url: str | None = Field(None, description="Address of the OpenAI-compatible server, with its /v1.")

@@ -10,9 +10,11 @@ from typer.main import get_command
 from maquette.cli import (
     brand_commands,
     carousel_commands,
+    db_commands,
     draft_commands,
     image_commands,
     library_commands,
+    migrate_commands,
     money_commands,
     order_commands,
     pack_commands,
@@ -47,6 +49,8 @@ for name, group in {
     "orders": order_commands,
     "library": library_commands,
     "brands": brand_commands,
+    "db": db_commands,
+    "migrate": migrate_commands,
 }.items():
     app.add_typer(group.app, name=name)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, Protocol, Self
+from typing import Final, Protocol
 from uuid import UUID
 
 import httpx
@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from maquette.errors import StackError
 from maquette.intake.pipelines import PIPELINES
+from maquette.launch.prefect_api import PrefectApi, unreachable
 from maquette.orders.models import Job
 
 QUEUES: Final = {True: "premium", False: "free"}
@@ -51,20 +52,8 @@ class FlowRuns(Protocol):
         ...
 
 
-class PrefectFlowRuns:
-    """Prefect's API over its own client; a context manager, for it holds connections."""
-
-    def __init__(self, api_url: str) -> None:
-        from prefect.client.orchestration import SyncPrefectClient
-
-        self._client = SyncPrefectClient(api_url, httpx_settings={"timeout": 10})
-
-    def __enter__(self) -> Self:
-        self._client.__enter__()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._client.__exit__(*error)
+class PrefectFlowRuns(PrefectApi):
+    """The runs of orders at Prefect."""
 
     def create(self, job: Job, *, dispatch: int, premium: bool) -> UUID:
         from prefect.exceptions import ObjectNotFound
@@ -83,7 +72,7 @@ class PrefectFlowRuns:
         except ObjectNotFound as error:
             raise DeploymentMissing(f"Prefect does not know {name}: run `python -m deployments`") from error
         except httpx.HTTPError as error:
-            raise _unreachable(error) from error
+            raise unreachable(error) from error
         return run.id
 
     def state(self, run_id: UUID) -> RunState:
@@ -94,7 +83,7 @@ class PrefectFlowRuns:
         except ObjectNotFound:
             return RunState.MISSING
         except httpx.HTTPError as error:
-            raise _unreachable(error) from error
+            raise unreachable(error) from error
         if state is None or state.is_scheduled():
             return RunState.SCHEDULED
         if state.is_pending():
@@ -113,7 +102,7 @@ class PrefectFlowRuns:
         except ObjectNotFound:
             return
         except httpx.HTTPError as error:
-            raise _unreachable(error) from error
+            raise unreachable(error) from error
 
     def resume(self, run_id: UUID, answer: Mapping[str, JsonValue]) -> None:
         from prefect.exceptions import ObjectNotFound
@@ -123,7 +112,7 @@ class PrefectFlowRuns:
         except ObjectNotFound:
             return
         except httpx.HTTPError as error:
-            raise _unreachable(error) from error
+            raise unreachable(error) from error
 
     def forget_ended(self, before: datetime, *, batch: int = 200) -> int:
         """Delete the runs that ended before ``before``; how many. Raises ``StackError``."""
@@ -142,7 +131,7 @@ class PrefectFlowRuns:
                     self._client.delete_flow_run(run.id)
                 deleted += len(runs)
         except httpx.HTTPError as error:
-            raise _unreachable(error) from error
+            raise unreachable(error) from error
         return deleted
 
     def free_slots(self) -> None:
@@ -151,7 +140,3 @@ class PrefectFlowRuns:
 
         for limit in self._client.read_global_concurrency_limits():
             self._client.update_global_concurrency_limit(limit.name, GlobalConcurrencyLimitUpdate(active_slots=0))
-
-
-def _unreachable(error: httpx.HTTPError) -> StackError:
-    return StackError(f"Prefect does not answer ({type(error).__name__}: {error})")
