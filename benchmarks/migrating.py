@@ -178,13 +178,20 @@ def _count(connection: psycopg.Connection[tuple[int]]) -> int:
 
 def lost_edits(url: str, outcome: Outcome, *, is_ours: bool) -> int:
     """Rows whose last committed mark is not what readers find."""
-    read = "manga_scripts_current" if is_ours else "manga_scripts"
+    read = "SELECT id::text AS id, script_data::text AS found FROM manga_scripts"
+    if is_ours:
+        # A duplicate that somebody had just edited is in the archive, whole.
+        read = (
+            "SELECT id::text AS id, script_data::text AS found FROM manga_scripts_current "
+            "UNION ALL SELECT key, row::text FROM maquette_migrating.archive"
+        )
     with psycopg.connect(url) as connection:
         kept = connection.execute(
             sql.SQL(
-                "SELECT count(*) FROM {} AS c JOIN unnest(%s::uuid[], %s::text[]) AS e(id, mark) USING (id) "
-                "WHERE c.script_data::text LIKE '%%\"' || e.mark || '\"%%'"
-            ).format(sql.Identifier(read)),
+                "SELECT count(DISTINCT id) FROM ({}) AS c "
+                "JOIN unnest(%s::text[], %s::text[]) AS e (id, mark) USING (id) "
+                "WHERE c.found LIKE '%%\"' || e.mark || '\"%%'"
+            ).format(sql.SQL(read)),
             [list(outcome.edits), list(outcome.edits.values())],
         ).fetchone()
     assert kept is not None

@@ -66,9 +66,15 @@ async def migrate_documents(
         if not decision.approved:
             return Cancelled(message=f"the plan was not approved: {decision.note or 'no reason given'}")
         approve = plan.hash
-    async with tasks.holding(place, approve=approve, options=options, resume=resume) as run_id:
-        for phase in tasks.PHASES:
-            await tasks.carry_out.with_options(name=phase.value.replace("_", " "))(run_id, phase)
+    run_id: UUID | None = None
+    try:
+        async with tasks.holding(place, approve=approve, options=options, resume=resume) as run_id:
+            for phase in tasks.PHASES:
+                await tasks.carry_out(run_id, phase)
+    except Exception:
+        if run_id is not None:
+            await tasks.show_result(place, run_id)
+        raise
     return await _ended(place, run_id)
 
 

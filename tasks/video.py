@@ -65,11 +65,12 @@ def clip_places() -> int:
 async def provider_slot(lease: Lease, block_id: UUID) -> AsyncIterator[None]:
     """Hold one of the clip provider's slots, Prefect's global limit ``clips-<provider>``.
 
-    A clip that is under way already, ordered by an attempt that was killed, takes no second one. The slots of
-    a killed run come back when their leases end, after a minute or so.
+    A provider on this machine has none: its drawings take turns as it is. A clip that is under way already, ordered
+    by an attempt that was killed, takes no second one. The slots of a killed run come back when their leases end,
+    after a minute or so.
     """
     work = workshop()
-    if await asyncio.to_thread(production.is_under_way, work, lease, block_id):
+    if work.clips.profile.local or await asyncio.to_thread(production.is_under_way, work, lease, block_id):
         yield
         return
     async with concurrency(f"clips-{work.clips.profile.provider}", lease_duration=60):

@@ -12,6 +12,7 @@ from pathlib import Path
 from uuid import UUID
 
 import psutil
+from prefect.client.orchestration import SyncPrefectClient
 from sqlmodel import select
 
 from maquette.drafts.service import Drafts
@@ -66,6 +67,15 @@ class Rehearsal:
     def drafts(self) -> Drafts:
         return Drafts(self.stack.database, store_from_settings(self.settings), self.settings)
 
+    @property
+    def markers(self) -> Path:
+        """The folder of the markers that runs leave at their crash points."""
+        return self.settings.home / "rehearsal"
+
+    def prefect(self) -> SyncPrefectClient:
+        """A client of the stack's Prefect server."""
+        return SyncPrefectClient(f"{self.stack.state.prefect_url}/api")
+
     def workers(self) -> list[psutil.Process]:
         """The worker and all that it started, flow runs included."""
         try:
@@ -85,7 +95,7 @@ class Rehearsal:
         until(lambda: set(killed).isdisjoint(self.workers()) and self.workers(), what="a new worker")
 
     def reached(self, point: str) -> bool:
-        return (self.settings.home / "rehearsal" / point).exists()
+        return (self.markers / point).exists()
 
     def ended(self, video_id: str, *, seconds: float = 120) -> VideoDocument:
         """The video when it has ended."""
@@ -94,7 +104,7 @@ class Rehearsal:
 
     def let_go(self, point: str) -> bool:
         """Take a crash point's marker away, for runs that may reach it again; whether all runs have ended."""
-        (self.settings.home / "rehearsal" / point).unlink(missing_ok=True)
+        (self.markers / point).unlink(missing_ok=True)
         return len(self.workers()) == 1
 
     def order(self, order_id: UUID) -> OrderDocument:
@@ -160,7 +170,6 @@ def rehearsal_settings(home: Path) -> Settings:
         music_concurrency=50,
         local_price_micros_per_song=PRICE,
         clip_poll_s=0.1,
-        clip_concurrency=50,  # the slots of killed runs come back only after a minute
         clip_backoff_s=0,
         local_instant=True,
         draft=True,

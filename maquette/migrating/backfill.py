@@ -5,7 +5,7 @@ import time
 from psycopg import sql
 
 from maquette.migrating.bringing_over import Followed
-from maquette.migrating.companion import Arrival, put, read_after
+from maquette.migrating.companion import Arrival, input_texts, put, read_after
 from maquette.migrating.following import drain, follow
 from maquette.migrating.models import SCHEMA, Phase, PhaseReport
 from maquette.migrating.pacing import Pace, Throttle
@@ -34,26 +34,27 @@ def backfill(work: Work) -> PhaseReport:
         throttle.wait(lambda: follow(work))
         followed += follow(work)
         began = time.perf_counter()
-        batch = read_after(work, after=position, upto=upto, limit=pace.size)
-        shaped = [(row, shape(work.migration, row.row)) for row in batch]
-        arrivals = [
-            Arrival(row.key, found, row.untouched, None) for row, found in shaped if not isinstance(found, Refused)
-        ]
-        refusals = {row.key: found.reason for row, found in shaped if isinstance(found, Refused)}
-        # The last row may be gone by now: an empty batch ends it as well.
-        position = batch[-1].key if batch else upto
+        arrivals: list[Arrival] = []
+        refusals: dict[str, str] = {}
+        after, position = position, upto  # the last row may be gone by now: an empty batch ends it as well
+        for row in read_after(work, after=after, upto=upto, limit=pace.size):
+            position = row.key
+            found = shape(work.migration, row.row)
+            if isinstance(found, Refused):
+                refusals[row.key] = found.reason
+            else:
+                arrivals.append(Arrival(row.key, input_texts(work, found), row.untouched, None))
+        size = len(arrivals) + len(refusals)
         held = time.perf_counter()
         with work.transaction():
             for key, reason in (refusals | put(work, arrivals)[1]).items():
                 work.quarantine(key, reason)
-            work.advance(Phase.BACKFILL, position=position, upto=upto, rows=len(batch))
+            work.advance(Phase.BACKFILL, position=position, upto=upto, rows=size)
             ended = time.perf_counter()
-            work.note_batch(
-                Phase.BACKFILL, rows=len(batch), total_ms=(ended - began) * 1000, lock_ms=(ended - held) * 1000
-            )
-        if len(batch) == pace.size:
+            work.note_batch(Phase.BACKFILL, rows=size, total_ms=(ended - began) * 1000, lock_ms=(ended - held) * 1000)
+        if size == pace.size:
             pace.learn(total_ms=(ended - began) * 1000, lock_ms=(ended - held) * 1000)
-        rows += len(batch)
+        rows += size
         crash_point("migrating-mid-backfill")
     late = drain(work, within_s=_DRAIN_S)
     return PhaseReport(

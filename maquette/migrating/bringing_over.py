@@ -7,7 +7,7 @@ import psycopg
 from psycopg import sql
 
 from maquette.migrating import archiving
-from maquette.migrating.companion import Arrival, Pair, input_text, put
+from maquette.migrating.companion import Arrival, Pair, input_texts, put
 from maquette.migrating.models import SCHEMA
 from maquette.migrating.shaping import Refused, Shaped, reason, texts
 from maquette.migrating.source_writes import act_as, quiet
@@ -54,7 +54,7 @@ def apply(work: Work, steps: Sequence[Step]) -> Followed:
     for step in steps:
         if step.archives:
             _archive(work, step)
-    arriving = [_arrival(step.pair, step.to_new) for step in steps if step.to_new]
+    arriving = [_arrival(work, step.pair, step.to_new) for step in steps if step.to_new]
     got_in, unfit = put(work, arriving)
     refusals = {step.pair.key: step.refused.reason for step in steps if step.refused} | unfit
     missed = {each.key for each in arriving} - got_in - unfit.keys()
@@ -77,9 +77,9 @@ def apply(work: Work, steps: Sequence[Step]) -> Followed:
     )
 
 
-def _arrival(pair: Pair, shaped: Shaped) -> Arrival:
+def _arrival(work: Work, pair: Pair, shaped: Shaped) -> Arrival:
     assert pair.old is not None  # it was made from it
-    return Arrival(pair.key, shaped, pair.old.untouched, pair.new.version if pair.new else None)
+    return Arrival(pair.key, input_texts(work, shaped), pair.old.untouched, pair.new.version if pair.new else None)
 
 
 def _archive(work: Work, step: Step) -> None:
@@ -146,7 +146,7 @@ def _write_old(work: Work, steps: Sequence[Step]) -> tuple[set[str], dict[str, s
 
 def _write_one(work: Work, pair: Pair, shaped: Shaped) -> bool:
     source, columns = work.source, work.migration.columns
-    values: list[str | None] = [input_text(work, column, shaped, i) for i, column in enumerate(columns)]
+    values = input_texts(work, shaped)
     names = {"old": source.table, "key": sql.Identifier(source.key), "type": sql.SQL(source.key_type)}
     casts = [sql.SQL("CAST(%s AS {})").format(sql.SQL(source.types[column])) for column in columns]
     if pair.old is not None:

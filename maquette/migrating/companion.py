@@ -1,6 +1,6 @@
 """Rows of both tables side by side, and how they get into the new one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,7 +64,8 @@ class Arrival:
     """A row for the new table."""
 
     key: str
-    shaped: Shaped
+    texts: Sequence[str | None]
+    """Its new ``columns`` as PostgreSQL reads them."""
     untouched: str
     replaces: str | None
     """The version of the new row that it was decided to replace; ``None`` where there was none."""
@@ -76,8 +77,11 @@ def old_columns(work: Work) -> list[str]:
     return list(dict.fromkeys([own.key, *own.reads, *own.columns, *own.acting_as.values()]))
 
 
-def read_after(work: Work, *, after: str | None, upto: str, limit: int) -> list[OldRow]:
-    """The next old rows in the order of the key, up to ``upto``. No lock is taken."""
+def read_after(work: Work, *, after: str | None, upto: str, limit: int) -> Iterator[OldRow]:
+    """The next old rows in the order of the key, up to ``upto``, all of one moment. No lock is taken.
+
+    One by one: where the documents of a whole batch are there at once, Python's garbage collector walks all of them.
+    """
     columns = old_columns(work)
     found = work.connection.execute(
         sql.SQL(
@@ -88,7 +92,8 @@ def read_after(work: Work, *, after: str | None, upto: str, limit: int) -> list[
         {"after": after, "upto": upto, "limit": limit},
         prepare=False,  # a plan for whichever `after` would not begin at it
     )
-    return [OldRow(key, row_of(columns, values), digest, version) for key, version, digest, *values in found]
+    for key, version, digest, *values in found:
+        yield OldRow(key, row_of(columns, values), digest, version)
 
 
 def read_after_keys(work: Work, *, after: str | None, upto: str, limit: int) -> list[str]:
@@ -104,8 +109,8 @@ def read_after_keys(work: Work, *, after: str | None, upto: str, limit: int) -> 
     return [key for (key,) in found]
 
 
-def read_pairs(work: Work, keys: Sequence[str]) -> dict[str, Pair]:
-    """Both rows of each key and their notes. No lock is taken.
+def read_pairs(work: Work, keys: Sequence[str]) -> Iterator[Pair]:
+    """Both rows of each key and their notes, one by one as ``read_after``. No lock is taken.
 
     In one statement, so of one moment: a note that is seen belongs to a write that is seen, and the other way round.
     """
@@ -127,7 +132,6 @@ def read_pairs(work: Work, keys: Sequence[str]) -> dict[str, Pair]:
         ),
         [list(keys), work.migration.name],
     )
-    pairs = {}
     for key, old_version, digest, new_version, kept_digest, from_old, only_new, *values, notes, sides, last in found:
         row = row_of(columns, values[: len(columns)])
         beside = {each: row[each] for each in work.migration.reads}
@@ -137,8 +141,7 @@ def read_pairs(work: Work, keys: Sequence[str]) -> dict[str, Pair]:
             if new_version
             else None
         )
-        pairs[key] = Pair(key, old, new, notes, frozenset(sides), last)
-    return pairs
+        yield Pair(key, old, new, notes, frozenset(sides), last)
 
 
 def put(work: Work, arrivals: Sequence[Arrival]) -> tuple[set[str], dict[str, str]]:
@@ -194,10 +197,7 @@ def _put(work: Work, arrivals: Sequence[Arrival]) -> set[str]:
                     [each.key for each in chosen],
                     [each.untouched for each in chosen],
                     [each.replaces for each in chosen],
-                    *(
-                        [input_text(work, column, each.shaped, i) for each in chosen]
-                        for i, column in enumerate(work.migration.columns)
-                    ),
+                    *([each.texts[i] for each in chosen] for i in range(len(work.migration.columns))),
                 ],
             )
             got_in |= {key for (key,) in found}
@@ -214,12 +214,16 @@ _REPLACE: Final = f"""UPDATE {{new}} n SET untouched = v.untouched, only_new = f
 WHERE n.{{key}} = CAST(v.k AS {{type}}) AND n.xmin::text = v.version RETURNING n.{{key}}::text"""
 
 
-def input_text(work: Work, column: str, shaped: Shaped, position: int) -> str | None:
-    """A column's value as PostgreSQL reads it; ``null`` is NULL where the old column may be NULL."""
-    value = shaped.row[column]
-    if work.source.types[column] in _JSON:
-        return None if value is None and column not in work.source.not_null else shaped.texts[position]
-    return value if value is None or isinstance(value, str) else shaped.texts[position]
+def input_texts(work: Work, shaped: Shaped) -> list[str | None]:
+    """The ``columns`` as PostgreSQL reads them; ``null`` is NULL where the old column may be NULL."""
+    found: list[str | None] = []
+    for column, text in zip(work.migration.columns, shaped.texts, strict=True):
+        value = shaped.row[column]
+        if work.source.types[column] in _JSON:
+            found.append(None if value is None and column not in work.source.not_null else text)
+        else:
+            found.append(value if value is None or isinstance(value, str) else text)
+    return found
 
 
 def _names(work: Work) -> dict[str, sql.Composable]:

@@ -45,7 +45,7 @@ def follow(work: Work, *, limit: int = 200) -> Followed:
     while keys:
         chunk, keys = keys[: pace.size], keys[pace.size :]
         started = time.perf_counter()
-        steps = [_decide(work, pair) for pair in read_pairs(work, chunk).values()]
+        steps = [_decide(work, pair) for pair in read_pairs(work, chunk)]
         held = time.perf_counter()
         try:
             with work.transaction():

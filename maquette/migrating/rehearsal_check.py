@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from maquette.migrating import exact
 from maquette.migrating.contents import Content
-from maquette.migrating.definition import DocumentMigration
+from maquette.migrating.definition import DocumentMigration, Row
 from maquette.migrating.models import SCHEMA
 from maquette.migrating.source import Connection, Source, row_of
 
@@ -64,7 +64,7 @@ def write(
     sides = [("old", keys[0], source.table)] if len(keys) > 1 else []
     columns = sql.SQL(", ").join(map(sql.Identifier, migration.columns))
     for side, key, relation in [*sides, ("new", keys[len(keys) // 2], source.current)]:
-        expected = _expected(connection, source, migration, key=key, donor=donor, side=side)
+        before = _shown(connection, source, migration, key)
         try:
             with connection.transaction():
                 _act_as(connection, source, migration, key)
@@ -80,6 +80,8 @@ def write(
                     ),
                     [donor, key],
                 )
+                # By now: the table's own triggers may have written the columns that the inverse reads.
+                expected = _expected(connection, source, migration, before=before, key=key, donor=donor, side=side)
         except psycopg.Error as error:
             refused[side] = error.diag.message_primary or type(error).__name__
         else:
@@ -152,25 +154,37 @@ def _lost_children(connection: Connection, source: Source, child: Content, archi
 
 
 def _expected(
-    connection: Connection, source: Source, migration: DocumentMigration, *, key: str, donor: str, side: str
+    connection: Connection,
+    source: Source,
+    migration: DocumentMigration,
+    *,
+    before: Row,
+    key: str,
+    donor: str,
+    side: str,
 ) -> str:
     """The documents of ``donor``; of the new shape, their inverse as the row ``key`` has it."""
     if side == "old":
         return _documents(connection, source, migration, donor)
-    columns = [source.key, *migration.reads, *migration.columns]
-    found = {}
-    for each in (key, donor):
-        values = connection.execute(
-            sql.SQL("SELECT {} FROM {} v WHERE v.{} = CAST(%s AS {})").format(
-                source.select_list(columns, alias="v"), source.current, sql.Identifier(source.key),
-                sql.SQL(source.key_type),
-            ),
-            [each],
-        ).fetchone()  # fmt: skip
-        assert values is not None  # it was just listed
-        found[each] = row_of(columns, values)
-    row = found[key] | {column: found[donor][column] for column in migration.columns}
+    taken_over = {column: _shown(connection, source, migration, donor)[column] for column in migration.columns}
+    if exact.dumps(taken_over) == exact.dumps({column: before[column] for column in migration.columns}):
+        return _documents(connection, source, migration, key)  # no new document: the old one stays
+    row = _shown(connection, source, migration, key) | taken_over
     return exact.dumps({column: migration.inverse(row)[column] for column in migration.columns})
+
+
+def _shown(connection: Connection, source: Source, migration: DocumentMigration, key: str) -> Row:
+    """What readers of the view find."""
+    columns = [source.key, *migration.reads, *migration.columns]
+    values = connection.execute(
+        sql.SQL("SELECT {} FROM {} v WHERE v.{} = CAST(%s AS {})").format(
+            source.select_list(columns, alias="v"), source.current, sql.Identifier(source.key),
+            sql.SQL(source.key_type),
+        ),
+        [key],
+    ).fetchone()  # fmt: skip
+    assert values is not None  # it was just listed
+    return row_of(columns, values)
 
 
 def _documents(connection: Connection, source: Source, migration: DocumentMigration, key: str) -> str:

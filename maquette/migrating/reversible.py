@@ -53,14 +53,12 @@ class ReversibleMigration(DocumentMigration):
     def as_old(self, new: Document) -> Document:
         """What programs that know the old shape should see of an edited new document."""
 
-    # The last row that was brought over, for its way back is asked for next: what has just been made was not edited.
+    # The last row that was built: its way back is asked for next, and what has just been made was not edited since.
     _made: Row | None = None
 
     def transform(self, row: Row) -> Row:
         (column,) = self.columns
-        new = self._new(row[column], row)
-        self._made = {**row, column: new}
-        return {column: new}
+        return {column: self._new(row[column], row)}
 
     def inverse(self, row: Row) -> Row:
         (column,) = self.columns
@@ -102,7 +100,9 @@ class ReversibleMigration(DocumentMigration):
         for origin in moved.values():
             legacy = _without(legacy, origin.split("/")[1:])
         mark = {"name": self.name, "kept": kept, "moved": dict(moved)}
-        return {**new, "metadata": {**new["metadata"], "legacy": legacy, "migration": mark}}
+        made = {**new, "metadata": {**new["metadata"], "legacy": legacy, "migration": mark}}
+        self._made = {**row, self.columns[0]: made}
+        return made
 
     def _old(self, new: Any, row: Row, *, is_own: bool = False) -> Any:
         if not self.is_marked(new):

@@ -94,9 +94,7 @@ def verify(migration: DocumentMigration, old: Row, new: Row) -> Refused | None:
         migration.model.__pydantic_validator__.validate_python({each: new[each] for each in migration.columns})
         return _differing(
             migration, texts(migration, migration.inverse(new)), texts(migration, old), "inverse(new) is not old"
-        ) or _differing(
-            migration, texts(migration, migration.transform(new)), before, "transform changes the new row"
-        )
+        ) or _differing(migration, texts(migration, migration.transform(new)), before, "transform changes the new row")
     except Exception as error:  # as in shape
         return Refused(reason(error))
 

@@ -142,11 +142,13 @@ def _look(work: Work, keys: Sequence[str]) -> tuple[dict[str, str], int]:
     for _ in range(_LOOKS):
         if not waiting:
             break
-        pairs = list(read_pairs(work, waiting).values())
-        for pair in pairs:
-            if not pair.notes and (why := _fault(work, pair)) is not None:
+        moved: list[str] = []
+        for pair in read_pairs(work, waiting):
+            if pair.notes:
+                moved.append(pair.key)
+            elif (why := _fault(work, pair)) is not None:
                 faults[pair.key] = why
-        waiting = [pair.key for pair in pairs if pair.notes]
+        waiting = moved
         if waiting:
             follow(work)
     return faults, len(waiting)

@@ -25,6 +25,12 @@ _COLUMNS: Final = (
     col(ProjectScript.version), col(ProjectScript.sections), col(ProjectScript.created_at),
     col(ProjectScript.updated_at),
 )  # fmt: skip
+_OF_PROJECT: Final = sa.and_(
+    col(ProjectScript.project_id) == sa.bindparam("project_id"), col(ProjectScript.user_id) == HOME_USER
+)
+# Made once: SQLAlchemy takes as long to make them as to execute them.
+_FIND: Final = sa.select(*_COLUMNS).where(_OF_PROJECT)
+_LOCK: Final = sa.select(sa.func.clock_timestamp(), *_COLUMNS).where(_OF_PROJECT).with_for_update()
 _FORGET: Final = sa.text(
     "DELETE FROM project_sections AS section WHERE script_id = :script_id AND NOT EXISTS ("
     "SELECT FROM project_script_versions AS version, jsonb_each(version.sections) AS entry"
@@ -61,7 +67,7 @@ def create(session: Session, project_id: str) -> None:
 
 def find(session: Session, project_id: str) -> Script | None:
     """The project's script, where there is one."""
-    row = session.execute(_of_project(project_id, *_COLUMNS)).first()
+    row = session.execute(_FIND, {"project_id": project_id}).first()
     return None if row is None else Script(*row)
 
 
@@ -77,8 +83,7 @@ def get(session: Session, project_id: str) -> Script:
 
 def lock(session: Session, project_id: str) -> tuple[Script, datetime] | None:
     """The script, for this transaction alone to change, and the time by the database's clock."""
-    found = _of_project(project_id, sa.func.clock_timestamp(), *_COLUMNS).with_for_update()
-    row = session.execute(found).first()
+    row = session.execute(_LOCK, {"project_id": project_id}).first()
     if row is None:
         return None
     script = Script(*row[1:])
@@ -185,9 +190,3 @@ def page(session: Session, *, after: Cursor | None, limit: int) -> Sequence[Proj
         found = found.where(place < (after.created_at, after.id))
     newest_first = found.order_by(col(ProjectScript.updated_at).desc(), col(ProjectScript.id).desc())
     return session.exec(newest_first.limit(limit)).all()
-
-
-def _of_project(project_id: str, *columns: Any) -> sa.Select[Any]:
-    return sa.select(*columns).where(
-        col(ProjectScript.project_id) == project_id, col(ProjectScript.user_id) == HOME_USER
-    )

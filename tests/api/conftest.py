@@ -29,7 +29,7 @@ def address(settings: Settings, database: Database) -> Iterator[str]:
 @pytest.fixture
 def client(address: str) -> Iterator[httpx.Client]:
     """A client of ``address``."""
-    with httpx.Client(base_url=address, timeout=10) as client:
+    with httpx.Client(base_url=address, timeout=30) as client:
         yield client
 
 
@@ -55,7 +55,7 @@ def shared(shared_rig: Rig) -> Iterator[httpx.Client]:
     """A client of one API for the tests of a module that leave no traces."""
     with (
         served(shared_rig.videos.settings, shared_rig.database) as address,
-        httpx.Client(base_url=address, timeout=10) as client,
+        httpx.Client(base_url=address, timeout=30) as client,
     ):
         yield client
 

@@ -24,7 +24,7 @@ def _rest(socket: Connection) -> tuple[list[dict[str, Any]], int | None]:
     messages = []
     with suppress(ConnectionClosed):
         while True:
-            messages.append(json.loads(socket.recv(timeout=10)))
+            messages.append(json.loads(socket.recv(timeout=30)))
     return messages, socket.close_code
 
 
@@ -42,11 +42,11 @@ def test_a_draft_is_followed_to_its_end(studio: Studio) -> None:
     draft_id = studio.create()
     job_id = _ordered(studio, draft_id)
     with connect(_url(studio.address, draft_id)) as socket:
-        snapshot = json.loads(socket.recv(timeout=10))
+        snapshot = json.loads(socket.recv(timeout=30))
         status = studio.read(draft_id, "status")
         assert snapshot == status | {"draft_id": draft_id, "type": "snapshot", "seq": 2}
         socket.send("ping")
-        assert socket.recv(timeout=10) == "pong"
+        assert socket.recv(timeout=30) == "pong"
         studio.worker.make(UUID(job_id))
         messages, code = _rest(socket)
     assert code == 1000
@@ -86,7 +86,7 @@ def test_a_draft_that_is_deleted_closes_its_sockets(studio: Studio) -> None:
     draft_id = studio.create()
     _ordered(studio, draft_id)
     with connect(_url(studio.address, draft_id)) as socket:
-        socket.recv(timeout=10)
+        socket.recv(timeout=30)
         order_id = studio.read(draft_id, "status")["order_id"]
         studio.client.post(f"/api/orders/{order_id}/cancel")
         assert studio.client.delete(f"/api/drafts/{draft_id}").status_code == 204
@@ -100,4 +100,4 @@ def test_the_token_is_asked_for(studio: Studio) -> None:
         with connect(_url(address, draft_id)) as socket:
             assert _rest(socket) == ([], 1008)
         with connect(_url(address, draft_id, "?token=secret")) as socket:
-            assert json.loads(socket.recv(timeout=10))["draft_id"] == draft_id
+            assert json.loads(socket.recv(timeout=30))["draft_id"] == draft_id

@@ -33,7 +33,7 @@ def _rest(socket: Connection) -> tuple[list[dict[str, Any]], int | None]:
     messages = []
     with suppress(ConnectionClosed):
         while True:
-            messages.append(json.loads(socket.recv(timeout=10)))
+            messages.append(json.loads(socket.recv(timeout=30)))
     return messages, socket.close_code
 
 
@@ -51,7 +51,7 @@ def placed(shared: httpx.Client, brand: str) -> dict[str, Any]:
 
 def test_an_order_is_followed_to_its_end(shared: httpx.Client, placed: dict[str, Any], worker: Worker) -> None:
     with connect(_url(str(shared.base_url).rstrip("/"), placed["orderId"])) as socket:
-        snapshot = json.loads(socket.recv(timeout=10))
+        snapshot = json.loads(socket.recv(timeout=30))
         order = shared.get(f"/api/orders/{placed['orderId']}").json()
         assert snapshot == order | {"order_id": order["id"], "type": "snapshot", "seq": 1}
         lease, kind = worker.claim(placed["jobId"])
@@ -110,7 +110,7 @@ def test_an_unknown_order_is_said_and_closed(shared: httpx.Client, order_id: str
 def test_ping_is_answered(shared: httpx.Client, placed: dict[str, Any]) -> None:
     with connect(_url(str(shared.base_url).rstrip("/"), placed["orderId"])) as socket:
         socket.send("ping")
-        assert "pong" in {socket.recv(timeout=5), socket.recv(timeout=5)}
+        assert "pong" in {socket.recv(timeout=30), socket.recv(timeout=30)}
 
 
 def test_the_token_is_asked_for(settings: Settings, database: Database, videos: Videos) -> None:
@@ -120,4 +120,4 @@ def test_the_token_is_asked_for(settings: Settings, database: Database, videos: 
         with connect(_url(address, accepted.order_id)) as socket:
             assert _rest(socket) == ([], 1008)
         with connect(_url(address, accepted.order_id, "?token=secret")) as socket:
-            assert json.loads(socket.recv(timeout=10))["id"] == str(accepted.order_id)
+            assert json.loads(socket.recv(timeout=30))["id"] == str(accepted.order_id)

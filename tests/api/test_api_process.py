@@ -12,18 +12,24 @@ from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from maquette.settings import Settings
+from maquette.api.__main__ import main
+from maquette.settings import Settings, get_settings
 from tests.api.rig import Rig
 
 ROOT = Path(__file__).parents[2]
 
 
+def _told(**values: str) -> dict[str, str]:
+    return {f"MAQUETTE_{name.upper()}": value for name, value in values.items()}
+
+
 def _environment(**values: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MAQUETTE_")}
-    return kept | {f"MAQUETTE_{name.upper()}": value for name, value in values.items()}
+    return kept | _told(**values)
 
 
 def _free_port() -> int:
@@ -44,7 +50,7 @@ def _running(settings: Settings) -> Iterator[tuple[subprocess.Popen[bytes], str]
         [sys.executable, "-m", "maquette.api"], cwd=ROOT, env=environment, stderr=subprocess.PIPE
     )
     try:
-        address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 30
+        address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 60
         while True:
             try:
                 assert httpx.get(f"{address}/health").status_code == 200
@@ -68,13 +74,13 @@ def test_it_stops_within_5_s_with_open_sockets_and_streams(settings: Settings, r
             socket.create_connection((host, int(port))) as half_sent,
             httpx.Client(base_url=address) as client,
         ):
-            follower.recv(timeout=5)
+            follower.recv(timeout=30)
             assert client.get(f"/videos/{video_id}/film").status_code == 200
             half_sent.sendall(b"POST /videos/create HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
             started = time.monotonic()
             process.send_signal(signal.SIGTERM)
             with pytest.raises(ConnectionClosed) as end:
-                follower.recv(timeout=5)
+                follower.recv(timeout=30)
             process.wait(timeout=10)
     assert end.value.rcvd is not None
     assert end.value.rcvd.code == 1012
@@ -91,17 +97,43 @@ def test_it_stops_within_5_s_with_open_sockets_and_streams(settings: Settings, r
         ({"database_url": "postgresql://a/b", "api_port": "x"}, "MAQUETTE_API_PORT: "),
     ],
 )
-def test_what_is_missing_is_said_in_a_line(tmp_path: Path, values: dict[str, str], said: str) -> None:
+def test_what_is_missing_is_said_in_a_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    values: dict[str, str],
+    said: str,
+) -> None:
+    for name in filter(lambda name: name.startswith("MAQUETTE_"), list(os.environ)):
+        monkeypatch.delenv(name)
+    for name, value in _told(home=str(tmp_path), **values).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(uvicorn, "run", _refuse_to_serve)
+    get_settings.cache_clear()
+    try:
+        assert main() == 2
+    finally:
+        get_settings.cache_clear()
+    told = capsys.readouterr().err
+    assert said in told
+    assert len(told.splitlines()) == 1
+    assert "hunter2" not in told
+
+
+def test_the_process_ends_with_the_line_alone(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "maquette.api"],
         cwd=ROOT,
-        env=_environment(home=str(tmp_path), **values),
+        env=_environment(home=str(tmp_path), database_url="postgresql://a/b", access_code="hunter2"),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert done.returncode == 2
-    assert said in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("MAQUETTE_ACCESS_CODE: ")
     assert len(done.stderr.splitlines()) == 1
-    assert "hunter2" not in done.stderr
+
+
+def _refuse_to_serve(*args: object, **kwargs: object) -> None:
+    pytest.fail("it serves")

@@ -74,7 +74,7 @@ def test_a_socket_without_the_token_is_closed_with_1008(guarded: str, query: str
         connect(f"{guarded.replace('http', 'ws')}/ws/video/a{query}") as socket_,
         pytest.raises(ConnectionClosed) as end,
     ):
-        socket_.recv(timeout=5)
+        socket_.recv(timeout=30)
     assert end.value.rcvd is not None
     assert end.value.rcvd.code == 1008
 
@@ -83,9 +83,9 @@ def test_a_socket_may_bring_the_token_in_the_address_or_the_header(guarded: str,
     video_id = shared_rig.order()
     address = f"{guarded.replace('http', 'ws')}/ws/video/{video_id}"
     with connect(f"{address}?token=a-tok%C3%A9n-of-the-studio") as by_address:
-        assert '"snapshot"' in str(by_address.recv(timeout=5))
+        assert '"snapshot"' in str(by_address.recv(timeout=30))
     with connect(address, additional_headers={"Authorization": f"Bearer {TOKEN}"}) as by_header:
-        assert '"snapshot"' in str(by_header.recv(timeout=5))
+        assert '"snapshot"' in str(by_header.recv(timeout=30))
 
 
 def test_the_access_code_is_asked_first(guarded: str, shared_rig: Rig) -> None:

@@ -41,9 +41,10 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture
-def own_home() -> Iterator[Path]:
-    """A home of the test's own."""
+def own_home(home: Path) -> Iterator[Path]:
+    """A home of the test's own, a copy of that one: the server's data need not be made again."""
     with TemporaryDirectory(prefix="maquette-embedded-") as folder:
+        subprocess.run(["cp", "-a", str(home / "postgres"), folder], check=True)
         yield Path(folder)
 
 

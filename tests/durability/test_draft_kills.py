@@ -4,7 +4,6 @@ from functools import partial
 from uuid import UUID
 
 import pytest
-from prefect.client.orchestration import get_client
 
 from maquette.drafts import publication
 from maquette.drafts.models import Approval, AssetChange, Making, NewDraft
@@ -26,13 +25,13 @@ def made(rehearsal: Rehearsal, name: str, *, approval: bool = False) -> str:
 
 def run_publication(rehearsal: Rehearsal, draft_id: str) -> UUID:
     """Start the deployment by hand; its run."""
-    with get_client(sync_client=True) as client:
+    with rehearsal.prefect() as client:
         deployment = client.read_deployment_by_name("publish-draft/publish-draft")
         return client.create_flow_run_from_deployment(deployment.id, parameters={"draft_id": draft_id}).id
 
 
-def state_of(run_id: UUID) -> str:
-    with get_client(sync_client=True) as client:
+def state_of(rehearsal: Rehearsal, run_id: UUID) -> str:
+    with rehearsal.prefect() as client:
         state = client.read_flow_run(run_id).state
     return (state.name if state else None) or ""
 
@@ -67,17 +66,17 @@ def test_a_draft_survives_a_kill_at_every_named_point(rehearsal: Rehearsal) -> N
 def test_a_publication_waits_for_the_form_and_asks_again_after_a_change(rehearsal: Rehearsal) -> None:
     draft_id = made(rehearsal, "Ferme du matin", approval=True)
     run_id = run_publication(rehearsal, draft_id)
-    until(lambda: state_of(run_id) == "Suspended", what="the first question")
+    until(lambda: state_of(rehearsal, run_id) == "Suspended", what="the first question")
     # Changed while somebody looked at it: their answer is for something else.
     rehearsal.drafts.change_asset(draft_id, 0, AssetChange(titles={"fr": "la vache"}))
-    with get_client(sync_client=True) as client:
+    with rehearsal.prefect() as client:
         client.resume_flow_run(run_id, run_input={"approved": True, "note": ""})
-    until(lambda: state_of(run_id) in ("Resuming", "Pending", "Running"), what="the run that goes on")
-    until(lambda: state_of(run_id) == "Suspended", what="the second question")
+    until(lambda: state_of(rehearsal, run_id) in ("Resuming", "Pending", "Running"), what="the run that goes on")
+    until(lambda: state_of(rehearsal, run_id) == "Suspended", what="the second question")
     assert rehearsal.drafts.get(draft_id).published_at is None
-    with get_client(sync_client=True) as client:
+    with rehearsal.prefect() as client:
         client.resume_flow_run(run_id, run_input={"approved": True, "note": "now"})
-    until(lambda: state_of(run_id) == "Completed", what="the publication")
+    until(lambda: state_of(rehearsal, run_id) == "Completed", what="the publication")
     draft = rehearsal.drafts.get(draft_id)
     assert (draft.status, draft.approved, draft.changed_since_publication) == ("published", True, False)
     assert publication.plan(rehearsal.drafts, draft_id) == []
@@ -86,17 +85,17 @@ def test_a_publication_waits_for_the_form_and_asks_again_after_a_change(rehearsa
 def test_an_approval_elsewhere_wakes_the_run_and_a_refusal_ends_it(rehearsal: Rehearsal) -> None:
     draft_id = made(rehearsal, "Ferme du soir", approval=True)
     run_id = run_publication(rehearsal, draft_id)
-    until(lambda: state_of(run_id) == "Suspended", what="the question")
+    until(lambda: state_of(rehearsal, run_id) == "Suspended", what="the question")
     seen = rehearsal.drafts.get(draft_id).content_hash
     rehearsal.drafts.approve(draft_id, Approval(content_hash=seen))
-    until(lambda: state_of(run_id) == "Completed", what="the publication")
+    until(lambda: state_of(rehearsal, run_id) == "Completed", what="the publication")
     assert rehearsal.drafts.get(draft_id).status == "published"
 
     other = made(rehearsal, "Ferme de nuit", approval=True)
     run_id = run_publication(rehearsal, other)
-    until(lambda: state_of(run_id) == "Suspended", what="the question")
-    with get_client(sync_client=True) as client:
+    until(lambda: state_of(rehearsal, run_id) == "Suspended", what="the question")
+    with rehearsal.prefect() as client:
         client.resume_flow_run(run_id, run_input={"approved": False, "note": "too dark"})
-    until(lambda: state_of(run_id) == "Cancelled", what="the end")
+    until(lambda: state_of(rehearsal, run_id) == "Cancelled", what="the end")
     draft = rehearsal.drafts.get(other)
     assert (draft.status, draft.univers_id, draft.approved) == ("completed", None, False)

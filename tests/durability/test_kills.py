@@ -11,21 +11,13 @@ from prefect.client.orchestration import SyncPrefectClient
 
 from maquette.launch.processes import end_tree
 from maquette.launch.stack import worker_command
-from maquette.rehearsal import CRASH_POINTS
 from maquette.videos.models import VideoBrief
 from tests.rehearsing import Rehearsal, until
 
 pytestmark = pytest.mark.slow
 # Those that a film passes, in its order.
-OTHERS = ("after-dispatch", "during-rendering", "before-settle", "during-migration")
-POINTS = [point for point in CRASH_POINTS if point not in OTHERS and not point.startswith(("publish-", "migrating-"))]
+POINTS = ("after-intent", "after-submit", "while-waiting", "after-fetch", "during-normalising", "during-assembly")
 BRIEF = VideoBrief(theme="Les risques du sucre", target_duration=15)
-
-
-@pytest.fixture(autouse=True)
-def _own_log(rehearsal: Rehearsal) -> None:
-    """Each test reads a provider's log of its own."""
-    (rehearsal.settings.home / "provider-local" / "submissions.jsonl").unlink(missing_ok=True)
 
 
 def test_a_film_survives_a_kill_at_every_named_point(rehearsal: Rehearsal) -> None:
@@ -50,7 +42,6 @@ def test_a_film_survives_a_kill_at_every_named_point(rehearsal: Rehearsal) -> No
 
 def test_a_worker_stopped_past_its_lease_and_continued_writes_nothing(rehearsal: Rehearsal) -> None:
     rehearsal.kill_worker(then_crash_at="while-waiting")
-    (rehearsal.settings.home / "rehearsal" / "while-waiting").unlink(missing_ok=True)
     video_id = rehearsal.videos.order(BRIEF).video_id
     until(lambda: rehearsal.reached("while-waiting"))
     stopped = rehearsal.workers()
@@ -69,7 +60,7 @@ def test_a_worker_stopped_past_its_lease_and_continued_writes_nothing(rehearsal:
         video = rehearsal.ended(video_id)
         settled = rehearsal.files(video_id)
         assert video.status == "completed"
-        with SyncPrefectClient(f"{rehearsal.stack.state.prefect_url}/api") as client:
+        with rehearsal.prefect() as client:
             runs = [run.id for run in client.read_flow_runs() if video_id in run.tags]
             assert len(runs) == 2  # the stale run, which the reconciler marked, and the one that took over
             until(lambda: sorted(_final(client, run_id) for run_id in runs) == ["Completed", "Crashed"])
@@ -77,7 +68,7 @@ def test_a_worker_stopped_past_its_lease_and_continued_writes_nothing(rehearsal:
         end_tree(other.pid)
         other.wait()
         # The stopped run stands at its crash point, which lets it go on when the marker is taken away.
-        (rehearsal.settings.home / "rehearsal" / "while-waiting").unlink()
+        (rehearsal.markers / "while-waiting").unlink()
         for process in stopped:
             os.kill(process.pid, signal.SIGCONT)
     # Woken up, the stale run is refused and ends without a trace.
@@ -90,7 +81,7 @@ def test_a_worker_stopped_past_its_lease_and_continued_writes_nothing(rehearsal:
 
 def test_two_runs_started_by_hand_for_one_job_make_one_film(rehearsal: Rehearsal) -> None:
     placed = rehearsal.videos.order(BRIEF)
-    with SyncPrefectClient(f"{rehearsal.stack.state.prefect_url}/api") as client:
+    with rehearsal.prefect() as client:
         deployment = client.read_deployment_by_name("make-video/make-video")
         by_hand = [
             client.create_flow_run_from_deployment(deployment.id, parameters={"job_id": str(placed.job_id)})
@@ -105,7 +96,7 @@ def test_two_runs_started_by_hand_for_one_job_make_one_film(rehearsal: Rehearsal
 
 
 def test_a_run_started_from_the_form_takes_the_same_road(rehearsal: Rehearsal) -> None:
-    with SyncPrefectClient(f"{rehearsal.stack.state.prefect_url}/api") as client:
+    with rehearsal.prefect() as client:
         deployment = client.read_deployment_by_name("make-video/make-video")
         run = client.create_flow_run_from_deployment(
             deployment.id, parameters={"theme": "Coffee in 1900", "target_duration": 8, "language": "en"}
@@ -119,7 +110,6 @@ def test_a_run_started_from_the_form_takes_the_same_road(rehearsal: Rehearsal) -
 
 def test_a_wiped_prefect_loses_no_order(rehearsal: Rehearsal) -> None:
     rehearsal.kill_worker(then_crash_at="while-waiting")
-    (rehearsal.settings.home / "rehearsal" / "while-waiting").unlink(missing_ok=True)
     video_id = rehearsal.videos.order(BRIEF).video_id
     until(lambda: rehearsal.reached("while-waiting"))
     server = psutil.Process(rehearsal.stack.state.children["prefect-server"])

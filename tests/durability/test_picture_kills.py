@@ -17,12 +17,6 @@ pytestmark = pytest.mark.slow
 POINTS = ["after-intent", "after-submit", "while-waiting", "after-fetch", "during-rendering", "before-settle"]
 
 
-@pytest.fixture(autouse=True)
-def _own_log(rehearsal: Rehearsal) -> None:
-    """Each test reads a provider's log of its own."""
-    (rehearsal.settings.home / "provider-local-images" / "submissions.jsonl").unlink(missing_ok=True)
-
-
 def test_a_carousel_survives_a_kill_at_every_named_point(rehearsal: Rehearsal) -> None:
     rehearsal.kill_worker(then_crash_at=POINTS[0])
     order_id = rehearsal.intake.order(MediaRequest(format="carousel", topic="Les tendances 2025", count=4)).order_id
@@ -38,7 +32,6 @@ def test_a_carousel_survives_a_kill_at_every_named_point(rehearsal: Rehearsal) -
 
 def test_a_run_that_was_stopped_past_its_lease_settles_nothing(rehearsal: Rehearsal) -> None:
     rehearsal.kill_worker(then_crash_at="before-settle")
-    (rehearsal.settings.home / "rehearsal" / "before-settle").unlink(missing_ok=True)
     order_id = rehearsal.intake.order(MediaRequest(topic="un phare dans la brume", count=2)).order_id
     until(partial(rehearsal.reached, "before-settle"))
     stopped = rehearsal.workers()
@@ -56,7 +49,7 @@ def test_a_run_that_was_stopped_past_its_lease_settles_nothing(rehearsal: Rehear
         end_tree(other.pid)
         other.wait()
         # The stopped run stands at its crash point, which lets it go on when the marker is taken away.
-        (rehearsal.settings.home / "rehearsal" / "before-settle").unlink()
+        (rehearsal.markers / "before-settle").unlink()
         for process in stopped:
             os.kill(process.pid, signal.SIGCONT)
     # Woken up, the stale run is refused, and so is its settlement.

@@ -4,6 +4,7 @@ import gc
 import json
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from prefect.testing.utilities import prefect_test_harness
@@ -16,18 +17,30 @@ from maquette.workshop import close_workshop
 from tests.rehearsing import PRICE, Rehearse, environment_of
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def _prefect() -> Iterator[None]:
-    with prefect_test_harness():
+    """One server for the flows of a process: it takes ten seconds to start."""
+    with prefect_test_harness(server_startup_timeout=120):
         yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         gc.collect()
 
 
+@pytest.fixture(scope="package")
+def prepared_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where instant clips are kept once they were encoded: each is needed by many tests."""
+    return tmp_path_factory.mktemp("prepared")
+
+
 @pytest.fixture
-def rehearse(settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rehearse]:
+def rehearse(
+    settings: Settings, database: Database, prepared_clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Rehearse]:
     """Set this process up as a worker's, with the given settings."""
+    clips = settings.home / "provider-local"
+    clips.mkdir(parents=True)
+    (clips / "prepared").symlink_to(prepared_clips)
 
     def set_up(**changes: object) -> Videos:
         told = {"draft": True, "local_price_micros_per_s": PRICE, **changes}

@@ -4,19 +4,15 @@ import errno
 import json
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
 from PIL import Image
-from prefect.settings import get_current_settings
 
 from flows.carousel import make_carousel
 from flows.image import make_images
-from flows.maintenance import cleanup_stuck_jobs, retention
 from maquette.brands import service as brands
 from maquette.carousels.briefs import SlideEdit
 from maquette.carousels.rendering import render_file
@@ -24,9 +20,7 @@ from maquette.carousels.service import Carousels
 from maquette.db.engine import Database
 from maquette.errors import Conflict, InvalidInput, StorageError
 from maquette.intake.requests import MediaRequest
-from maquette.intake.service import Accepted, Intake
 from maquette.journal.costs import costs
-from maquette.launch.flow_runs import PrefectFlowRuns
 from maquette.library import service as library
 from maquette.orders import documents
 from maquette.orders import service as orders
@@ -34,30 +28,11 @@ from maquette.quota import rules
 from maquette.quota import service as quota
 from maquette.settings import Settings
 from maquette.videos.service import Videos
+from tests.flows.orders import PRICE, QUICK, intake_of, order_of, run
 from tests.rehearsing import Rehearse
 
 # Prefect's engine and its test server leave sockets to the garbage collector.
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
-PRICE = 3000
-QUICK = {"retry_base_s": 0, "breaker_base_s": 0, "image_poll_s": 0.01, "local_price_micros_per_image": PRICE}
-
-
-def intake_of(videos: Videos) -> Intake:
-    return Intake(videos.database, videos.store, videos.settings)
-
-
-async def run(videos: Videos, accepted: Accepted) -> documents.OrderDocument:
-    """The order after one run of its flow."""
-    with videos.database.begin() as session:
-        kind = orders.get_job(session, accepted.job_id).kind
-    flow = make_images if kind == "image" else make_carousel
-    await flow(job_id=accepted.job_id, return_state=True)
-    return order_of(videos, accepted)
-
-
-def order_of(videos: Videos, accepted: Accepted) -> documents.OrderDocument:
-    with videos.database.begin() as session:
-        return documents.order_document(session, accepted.order_id)
 
 
 def paid(settings: Settings) -> list[tuple[int, str, int]]:
@@ -335,34 +310,3 @@ async def test_a_cancelled_order_refuses_the_run_that_makes_it(
         intake_of(videos).cancel(accepted.order_id)
     with database.begin() as session:
         assert quota.audit(session) == []
-
-
-async def test_upkeep_frees_what_is_stuck_and_gives_up_what_has_expired(
-    rehearse: Rehearse, settings: Settings, database: Database
-) -> None:
-    videos = rehearse(**QUICK, orphan_grace_s=0.001)
-    old = intake_of(videos).order(MediaRequest(topic="une vague"), key="once")
-    done = await run(videos, old)
-    stuck = intake_of(videos).order(MediaRequest(topic="un pont"))
-    with database.begin() as session:
-        orders.claim(session, stuck.job_id, flow_run_id=None, lease_s=0.001, deadline_s=600, holder="another-host/1/1")
-    repairs = await cleanup_stuck_jobs()
-    assert (repairs.retried, repairs.failed) == (1, 0)
-    assert order_of(videos, stuck).jobs[0].status == "queued"
-    with database.begin() as session:
-        for table in ("assets", "events", "idempotency_keys"):
-            session.execute(sa.text(f"UPDATE {table} SET created_at = created_at - interval '31 days'"))
-        session.execute(sa.text("UPDATE assets SET expires_at = expires_at - interval '31 days'"))
-    given_up = await retention()
-    assert (given_up.assets, given_up.answers, given_up.prefect_runs) == (2, 1, 0)  # the picture and its raw one
-    assert given_up.events == 3  # those of the order that has ended, but its last; the open one's stay
-    await cleanup_stuck_jobs()  # which sweeps files that nothing needs
-    assert list((settings.home / "assets").glob("??/*")) == []
-    assert not (settings.home / "images" / old.subjects[0]).exists()
-    with database.begin() as session:
-        (asset,) = library.delivered(session, [done.items[0].id])
-        assert asset.expired_at is not None and not asset.listed
-        assert costs(session, by="order", order_id=done.id).cost_micros == PRICE  # the books stay
-    with PrefectFlowRuns(str(get_current_settings().api.url)) as runs:
-        assert runs.forget_ended(datetime.now(UTC) + timedelta(days=1)) >= 3
-        assert runs.forget_ended(datetime.now(UTC) + timedelta(days=1)) == 0

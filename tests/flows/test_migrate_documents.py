@@ -15,6 +15,7 @@ from blocks.database import DatabaseBlock
 from flows.migration import contract_migration, follow_migration, migrate_documents, roll_back_migration
 from maquette.errors import Conflict
 from maquette.migrating.models import Options, Plan, Result, RunStatus
+from maquette.settings import get_settings
 from tests.migrating import rig
 from tests.rehearsing import Rehearse
 
@@ -86,3 +87,28 @@ async def test_a_migration_is_rolled_back_by_its_deployment(rehearse: Rehearse, 
     with rig.connected(notes_url) as connection:
         kept = rig.old(connection)
     assert len(kept) == 11 and kept.items() <= before.items()
+
+
+async def test_a_breach_ends_the_run_as_failed_with_its_report(
+    rehearse: Rehearse, notes_url: str, tmp_path: Path
+) -> None:
+    rehearse()
+    broken = """
+from maquette.migrating.definition import Invariant
+from tests.migrating.rig import Notes as Shared
+
+
+class Notes(Shared):
+    name = "notes_v2"
+    invariants = (Invariant("no note is ever read", "SELECT count(*) FROM {current}"),)
+"""
+    (tmp_path / "notes_v2.py").write_text(broken)
+    await DatabaseBlock(url=SecretStr(notes_url)).save("notes-broken")
+    place: dict[str, Any] = {"migration": "notes_v2", "database": "notes-broken", "folder": str(tmp_path)}
+    plan = await migrate_documents(**place, dry_run=True, options=OPTIONS)
+    assert isinstance(plan, Plan)
+    state = await migrate_documents(**place, approve=plan.hash, options=OPTIONS, return_state=True)
+    assert state.is_failed()
+    assert "no note is ever read" in (state.message or "")
+    (report,) = (get_settings().home / "migrations").glob("*/report.html")
+    assert "no note is ever read" in report.read_text("utf-8")

@@ -26,7 +26,18 @@ def test_what_is_written_is_read_and_written_the_same(document: object) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["1.10", "1.1", "-0.0", "12345678901234567890123", "18446744073709551616", '"\\ud800"', '["\\ud800",1.0]', "0"],
+    [
+        "1.10",
+        "1.1",
+        "-0.0",
+        '["2025-01-21T14:32:15.000Z",1.50]',
+        '{"at":"14:32:15.9Z","n":[0.10]}',
+        "12345678901234567890123",
+        "18446744073709551616",
+        '"\\ud800"',
+        '["\\ud800",1.0]',
+        "0",
+    ],
 )
 def test_every_digit_is_kept(text: str) -> None:
     assert exact.dumps(exact.loads(text)) == text

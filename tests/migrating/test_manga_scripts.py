@@ -102,6 +102,23 @@ def test_without_the_comparison_an_edit_would_be_lost(monkeypatch: pytest.Monkey
     assert_same(inverted(new), SHAPES["old"])
 
 
+def test_an_edit_that_travelled_is_not_taken_for_what_was_just_made() -> None:
+    new = {**transformed(SHAPES["old"]), "characters": {"characters": [{"id": "fox"}]}}
+    row = manga.row(inverted(new))
+    assert row["script_data"][ASIDE] is new
+    assert MIGRATION.inverse({**row, **MIGRATION.transform(row)}) == {"script_data": row["script_data"]}
+    assert MIGRATION.inverse({**row, **MIGRATION.transform({**row, "script_data": new})})["script_data"][ASIDE] is new
+
+
+def test_what_was_just_made_is_made_anew_for_another_row() -> None:
+    row = manga.row(SHAPES["old"])
+    new = MIGRATION.transform(row)
+    assert_same(MIGRATION.inverse({**row, **new})["script_data"], SHAPES["old"])
+    new = MIGRATION.transform(row)
+    other = MIGRATION.inverse({**row, **new, "title": "Another", "updated_at": "2026-01-01 00:00:00+00"})
+    assert other["script_data"][ASIDE] is new["script_data"]  # of that row it would have been another document
+
+
 def test_what_an_old_program_edits_is_shown_and_the_rest_stays() -> None:
     new = transformed(SHAPES["old"])
     new = {**new, "characters": {"characters": [{"id": "fox"}]}, "theme": "ink"}

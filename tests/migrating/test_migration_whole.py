@@ -2,14 +2,14 @@
 
 from pathlib import Path
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from maquette.migrating import contents, exact
-from maquette.migrating.definition import DocumentMigration
+from maquette.migrating import contents, exact, rehearsal_check
+from maquette.migrating.definition import DocumentMigration, Row
 from maquette.migrating.models import SCHEMA, Duplicates, Options, RunStatus
 from maquette.migrating.rolling_back import roll_back
 from maquette.migrating.scratch import at
@@ -51,7 +51,7 @@ def hard_documents() -> dict[str, str]:
 
 
 def fill(connection: Connection) -> None:
-    """Each document once; and groups of duplicates with equal times, without any, and with versions that point at them."""
+    """Each document once; duplicates with equal times and without any, and versions that point at them."""
     connection.execute("SET search_path = public")
     for number, text in enumerate(hard_documents().values()):
         script(connection, project(connection), text, TIMES[number % len(TIMES)])
@@ -166,17 +166,51 @@ def test_texts_of_the_type_json_come_back_as_they_were_written(
     for year in (2024, 2025):
         user.execute(
             "INSERT INTO notes (owner, title, body, updated_at) VALUES (%s, 'twice', %s::json, %s)",
-            [rig.SOMEBODY, '{"lines" :  ["\\u0000", "%d"]}' % year, f"{year}-01-01"],
+            [rig.SOMEBODY, f'{{"lines" :  ["\\u0000", "{year}"]}}', f"{year}-01-01"],
         )
     before = ordered_hashes(target_url, "notes")
     with rig.held(target_url, migration, rig.QUICK.model_copy(update={"on_rollback": policy})) as work:
         life.carry_out(work)
-        seen = dict(user.execute("SELECT id, is_new FROM notes_v2_current").fetchall())
+        seen: dict[UUID, bool] = dict(user.execute("SELECT id, is_new FROM notes_v2_current").fetchall())
         assert [texts[number] for number, key in enumerate(keys) if not seen[key]] == [texts[2], texts[-1]]
         new = user.execute("SELECT body::text FROM notes_v2_current WHERE id = %s", [keys[0]]).fetchone()
         assert new is not None and "a\\u0000b" in new[0]
         roll_back(work)
     after = ordered_hashes(target_url, "notes")
     assert (after == before) is (policy == Duplicates.RESTORE)
-    rows = dict(user.execute("SELECT id, body::text FROM notes").fetchall())
+    rows: dict[UUID, str] = dict(user.execute("SELECT id, body::text FROM notes").fetchall())
     assert [rows[key] for key in keys] == texts
+
+
+class Timed(rig.Notes):
+    """Its documents depend on a column that the table's own trigger writes with each update."""
+
+    reads = ("title", "updated_at")
+
+    def transform(self, row: Row) -> Row:
+        new = super().transform(row)["body"]
+        return {"body": new if rig.is_new(row["body"]) else {**new, "at": row["updated_at"]}}
+
+    def inverse(self, row: Row) -> Row:
+        body = dict(row["body"])
+        if body.pop("at", row["updated_at"]) == row["updated_at"]:
+            return super().inverse({**row, "body": body})
+        return {"body": row["body"]}
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_a_rehearsal_takes_rows_of_equal_times_for_what_they_are(target_url: str, user: Connection, rows: int) -> None:
+    """Its own write changes the time: what must come back is reckoned with the time as it is then."""
+    for number in range(rows):
+        rig.add(user, {"lines": [str(number)]})
+    migration = Timed()
+    with rig.held(target_url, migration) as work, contents.reading(target_url) as reader:
+        life.carry_out(work)
+        tables = [contents.describe(reader, "public", "notes")]
+        rehearsal_check.remember(user, tables)
+        written, refused = rehearsal_check.write(user, work.source, migration)
+        assert written and not refused
+        roll_back(work)
+        assert not rehearsal_check.differences(
+            user, work.source, migration, tables=tables, run_id=work.run.id, written=written
+        )

@@ -54,10 +54,14 @@ def pattern(request: LoopRequest, made: Path) -> None:
     wide.paste(picture, (0, 0))
     wide.paste(picture, (size[0], 0))
 
+    luma, *chroma = planes_of(wide)
+
     def frames() -> Iterable[Planes]:
         for number in range(request.frames):
-            left = number * size[0] // request.frames
-            yield planes_of(wide.crop((left, 0, left + size[0], size[1])))
+            left = number * size[0] // request.frames & ~1
+            half = (left // 2, 0, (left + size[0]) // 2, size[1] // 2)
+            blue, red = (plane.crop(half) for plane in chroma)
+            yield luma.crop((left, 0, left + size[0], size[1])), blue, red
 
     _encode(frames(), made, size=size, fps=request.fps, preset="ultrafast")
 

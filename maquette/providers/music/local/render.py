@@ -18,6 +18,7 @@ from maquette.providers.music.port import MusicRequest
 
 SAMPLE_RATE: Final = 44_100  # of the file, as the existing clients ask for
 BIT_RATE: Final = 256_000
+_TONE_RATE: Final = 8000  # of a placeholder: coding takes as long as there are samples
 _SAID: Final = "Synthesised on this machine by rule; no model made it and nobody sings."
 # Half the time of the encoder's default; at this rate nobody hears a difference.
 _ENCODER: Final = {"compression_level": "7"}
@@ -40,9 +41,9 @@ def placeholder(request: MusicRequest) -> bytes:
     """A small MP3 of the right length: one tone, by the request's hash; for benches and tests."""
     told = hashlib.sha256(f"{request.lyrics}|{request.prompt}|{request.language}|{request.seed}".encode()).digest()
     pitch = 220 + int.from_bytes(told[:4]) % 8800 / 20
-    t = np.arange(request.seconds * RATE, dtype=np.float32) / RATE
+    t = np.arange(request.seconds * _TONE_RATE, dtype=np.float32) / _TONE_RATE
     tone = (0.2 * np.sin(np.float32(2 * np.pi * pitch) * t)).astype(np.float32)[:, None]
-    return encoded(tone, title=f"Tone ({request.language})", rate=SAMPLE_RATE // 2, bit_rate=16_000)
+    return encoded(tone, title=f"Tone ({request.language})", rate=_TONE_RATE, bit_rate=16_000, source_rate=_TONE_RATE)
 
 
 def mix(arrangement: Arrangement, *, seconds: int) -> Samples:
@@ -116,8 +117,8 @@ def _sea(total: int, *, wave_s: float) -> Samples:
     return sea
 
 
-def encoded(sound: Samples, *, title: str, rate: int, bit_rate: int) -> bytes:
-    """``sound`` of shape (samples, channels) at 48 kHz as an MP3 at ``rate``, with what it is in its ID3 tag.
+def encoded(sound: Samples, *, title: str, rate: int, bit_rate: int, source_rate: int = RATE) -> bytes:
+    """``sound`` of shape (samples, channels) at ``source_rate`` as an MP3 at ``rate``, with what it is in its ID3 tag.
 
     The encoder notes its own delay, so that a player cuts the file to the exact length.
     """
@@ -128,7 +129,7 @@ def encoded(sound: Samples, *, title: str, rate: int, bit_rate: int) -> bytes:
         stream = container.add_stream("libmp3lame", rate=rate, layout=layout, options=_ENCODER)
         stream.bit_rate = bit_rate
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound.T), format="fltp", layout=layout)
-        frame.sample_rate = RATE
+        frame.sample_rate = source_rate
         resampler = av.AudioResampler("fltp", layout, rate)
         for part in [*resampler.resample(frame), *resampler.resample(None)]:
             container.mux(stream.encode(part))

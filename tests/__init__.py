@@ -1,0 +1,1 @@
+"""A package, so that those in it bear its name."""
