@@ -16,7 +16,8 @@ from tasks import migration as tasks
 from tasks.form import form_field
 
 DatabaseField = Annotated[
-    str, form_field("Database", "Name of a block of type Maquette database; empty is Maquette's own database.")
+    str,
+    form_field("Database", "Name of a block of type Maquette database; empty is Maquette's own.", max_length=200),
 ]
 MigrationField = Annotated[str, form_field("Migration", "Its name, such as manga_scripts.", max_length=40)]
 FolderField = Annotated[str, form_field("Folder", "Where the migration's file is, on the worker.", max_length=4096)]
@@ -36,7 +37,9 @@ async def migrate_documents(
     migration: MigrationField = "",
     database: DatabaseField = "",
     folder: FolderField = tasks.FOLDER,
-    approve: Annotated[str, form_field("Approve", "The plan's hash; empty shows the plan and asks.")] = "",
+    approve: Annotated[
+        str, form_field("Approve", "The plan's hash; empty shows the plan and asks.", max_length=64)
+    ] = "",
     dry_run: Annotated[bool, form_field("Dry run", "Only make the plan.")] = False,
     resume: Annotated[bool, form_field("Resume", "Go on with the open run, where an earlier one stopped.")] = False,
     options: Annotated[Options, form_field("Options", "How carefully; the defaults suit most.")] = _CAREFUL,
@@ -83,7 +86,7 @@ async def follow_migration(
     migration: MigrationField = "",
     database: DatabaseField = "",
     folder: FolderField = tasks.FOLDER,
-    for_s: Annotated[float, form_field("Seconds", "How long; 0 brings both shapes together once.", ge=0)] = 0.0,
+    for_s: Annotated[float, form_field("Seconds", "0 brings both shapes together once.", ge=0, le=864_000)] = 0.0,
 ) -> Result:
     """Keep both shapes together while a migration soaks; readers of the view are right without it."""
     return await tasks.follow(_place(database, migration, folder), for_s=for_s)
@@ -94,7 +97,9 @@ async def contract_migration(
     migration: MigrationField = "",
     database: DatabaseField = "",
     folder: FolderField = tasks.FOLDER,
-    approve: Annotated[str, form_field("Approve", "Hash of the contract; empty shows what it does and asks.")] = "",
+    approve: Annotated[
+        str, form_field("Approve", "Hash of the contract; empty shows it and asks.", max_length=64)
+    ] = "",
 ) -> Result | State[None]:
     """Move the documents into their old place and take the scaffold down; afterwards there is no way back."""
     place = _place(database, migration, folder)

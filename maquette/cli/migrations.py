@@ -58,7 +58,8 @@ def options_of(
             on_rollback=Duplicates(on_rollback),
         )
     except ValidationError as error:
-        raise InvalidInput("; ".join(each["msg"] for each in error.errors())) from None
+        told = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        raise InvalidInput("; ".join(told)) from None
     except ValueError as error:
         raise InvalidInput(f"--cohorts takes percentages such as 1,10,100, not {cohorts!r}") from error
 

@@ -54,19 +54,43 @@ class Options(BaseModel):
 
     model_config = {"frozen": True, "extra": "forbid"}
 
-    cohorts: tuple[int, ...] = Field((1, 10, 100), description="Percent of rows read in the new shape, step by step.")
-    watch_s: float = Field(60.0, ge=0, description="Seconds that each cohort is watched.")
-    window_s: float = Field(30.0, gt=0, description="Seconds over which errors and latency are judged.")
-    max_error_rate: float = Field(0.05, gt=0, le=1, description="Rolled back above this share of failed requests.")
-    max_latency_s: float = Field(5.0, gt=0, description="Rolled back above this latency (95th percentile), seconds.")
-    soak_s: float = Field(86_400.0, ge=0, description="Seconds between the last cohort and the contract, at least.")
-    batch_ms: float = Field(100.0, gt=0, description="What a batch should take, in milliseconds.")
-    max_lock_ms: float = Field(40.0, gt=0, description="What a batch may hold rows of the old table, milliseconds.")
-    max_lag_s: float = Field(5.0, gt=0, description="Replication lag above which the backfill waits, in seconds.")
-    lock_timeout_ms: int = Field(500, gt=0, le=1000, description="A DDL statement waits so long for its lock.")
-    rehearse: bool = Field(True, description="Rehearse on the restored backup before touching the database.")
+    cohorts: tuple[int, ...] = Field(
+        (1, 10, 100), title="Cohorts", description="Percent of rows read in the new shape, step by step."
+    )
+    watch_s: float = Field(60.0, ge=0, le=86_400, title="Watch", description="Seconds that each cohort is watched.")
+    window_s: float = Field(
+        30.0, gt=0, le=3600, title="Window", description="Seconds over which errors and latency are judged."
+    )
+    max_error_rate: float = Field(
+        0.05, gt=0, le=1, title="Error rate", description="Rolled back above this share of failed requests."
+    )
+    max_latency_s: float = Field(
+        5.0, gt=0, le=600, title="Latency", description="Rolled back above this 95th percentile, in seconds."
+    )
+    soak_s: float = Field(
+        86_400.0,
+        ge=0,
+        le=31_536_000,
+        title="Soak",
+        description="Seconds between the last cohort and the contract, at least.",
+    )
+    batch_ms: float = Field(
+        100.0, gt=0, le=10_000, title="Batch", description="What a batch should take, in milliseconds."
+    )
+    max_lock_ms: float = Field(
+        40.0, gt=0, le=1000, title="Lock", description="What a batch may hold rows of the old table, in milliseconds."
+    )
+    max_lag_s: float = Field(
+        5.0, gt=0, le=3600, title="Lag", description="Replication lag above which the backfill waits, in seconds."
+    )
+    lock_timeout_ms: int = Field(
+        500, gt=0, le=1000, title="Lock timeout", description="Milliseconds that a DDL statement waits for its lock."
+    )
+    rehearse: bool = Field(
+        True, title="Rehearse", description="Rehearse on the restored backup before touching the database."
+    )
     on_rollback: Duplicates = Field(
-        Duplicates.KEEP_ARCHIVED, description="What a rollback does with archived duplicates."
+        Duplicates.KEEP_ARCHIVED, title="On rollback", description="What a rollback does with archived duplicates."
     )
 
     @field_validator("cohorts")

@@ -66,6 +66,7 @@ def test_the_commands_are_these() -> None:
         "orders": ("list", "show", "cancel", "retry", "dead-letters", "queue"),
         "library": ("list", "show", "save", "add"),
         "brands": ("list", "create", "change"),
+        "migrate": ("plan", "run", "resume", "status", "follow", "rollback", "contract", "verify-backup", "report"),
         "db": ("status", "upgrade"),
     }  # fmt: skip
     alone = {(name,) for name in ("demo", "up", "dispatch", "doctor", "quota", "costs")}

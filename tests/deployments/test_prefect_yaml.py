@@ -1,6 +1,7 @@
 """Every deployment of ``prefect.yaml`` loads, has a full form, and is what Prefect's own tool would deploy."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -28,12 +29,30 @@ def flow_of(deployment: Deployment) -> Flow[..., Any]:
 def form_of(deployment: Deployment) -> dict[str, dict[str, Any]]:
     """Each parameter's schema, as the form of the Prefect UI gets it."""
     schema = parameter_schema(flow_of(deployment)).model_dump_for_openapi()
-    return cast(dict[str, dict[str, Any]], schema["properties"])
+    return cast(dict[str, dict[str, Any]], _resolved(schema["properties"], schema.get("definitions", {})))
+
+
+def _resolved(value: Any, definitions: dict[str, Any]) -> Any:
+    """``value`` with what it refers to in its place; its own words go before those of the definition."""
+    if isinstance(value, list):
+        return [_resolved(each, definitions) for each in value]
+    if not isinstance(value, dict):
+        return value
+    referred = definitions[value["$ref"].rpartition("/")[2]] if "$ref" in value else {}
+    return {key: _resolved(each, definitions) for key, each in {**referred, **value}.items() if key != "$ref"}
 
 
 def kinds(field: dict[str, Any]) -> list[dict[str, Any]]:
     """The kinds that a parameter's value may have, null left out."""
     return [kind for kind in field.get("anyOf", [field]) if kind.get("type") != "null"]
+
+
+def leaves(form: dict[str, dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The fields that a person fills in, those of nested forms as well."""
+    for name, field in form.items():
+        yield name, field
+        for kind in kinds(field):
+            yield from leaves(kind.get("properties", {}))
 
 
 @by_name
@@ -56,7 +75,7 @@ def test_its_default_parameters_are_accepted_by_the_flow(deployment: Deployment)
 
 @by_name
 def test_every_parameter_has_a_title_a_description_and_limits(deployment: Deployment) -> None:
-    for name, field in form_of(deployment).items():
+    for name, field in leaves(form_of(deployment)):
         assert field.get("title") and field.get("description"), name
         assert field["title"] != name, f"{name}: a title for people"
         for kind in kinds(field):
