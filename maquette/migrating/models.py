@@ -78,7 +78,11 @@ class Options(BaseModel):
         100.0, gt=0, le=10_000, title="Batch", description="What a batch should take, in milliseconds."
     )
     max_lock_ms: float = Field(
-        40.0, gt=0, le=100_000, title="Lock", description="What a batch may hold rows of the old table, in milliseconds."
+        40.0,
+        gt=0,
+        le=100_000,
+        title="Lock",
+        description="What a batch may hold rows of the old table, in milliseconds.",
     )
     max_lag_s: float = Field(
         5.0, gt=0, le=3600, title="Lag", description="Replication lag above which the backfill waits, in seconds."
