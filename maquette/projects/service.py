@@ -34,6 +34,7 @@ from maquette.projects.sections import (
     fragment,
     iso,
     names_in_order,
+    section,
     sections_of,
     title_of,
 )
@@ -89,6 +90,7 @@ class Projects:
         title = title_of(body) if "script" in sent else None
         with self.database.begin() as session:
             script, moment = _locked_or_new(session, project_id)
+            sent = _keeping_canvas(session, script, sent)
             found = merge(
                 _base(session, script, expected),
                 _hashes(script.entries),
@@ -199,6 +201,19 @@ class Projects:
         if script.version % FORGET_EVERY == 0:
             repository.forget(session, script.id, before=script.version - self.settings.project_versions_kept)
         return script
+
+
+def _keeping_canvas(session: Session, script: Script, sent: dict[str, Section]) -> dict[str, Section]:
+    """``sent``, with the present canvas in an assembly that says nothing of it: older editors know none."""
+    assembly, there = sent.get("assembly"), script.entries.get("assembly")
+    if assembly is None or there is None or b'"canvasState":' in assembly.content:
+        return sent
+    present = repository.contents(session, script.id, {"assembly": there})["assembly"].content
+    canvas = orjson.loads(present).get("canvasState")
+    if canvas is None:
+        return sent
+    kept = section({**orjson.loads(assembly.content), "canvasState": canvas})
+    return {**sent, "assembly": replace(kept, last_modified=assembly.last_modified)}
 
 
 def id_of(text: str) -> str:

@@ -41,6 +41,16 @@ def test_a_save_touches_only_the_sections_that_it_brings(projects: Projects, nam
     assert found["metadata"]["version"] == 2
 
 
+def test_an_assembly_without_a_canvas_keeps_the_one_that_is_there(projects: Projects, name: str) -> None:
+    first = projects.save(name, {"assemblyData": {"pages": [], "canvasState": {"zoom": 25}}}).script.version
+    after = projects.save(name, {"assemblyData": {"pages": [{"id": "p"}], "lastModified": "then"}}, expected=first)
+    found = whole(after.script)["assembly"]
+    assert found == {"pages": [{"id": "p"}], "canvasState": {"zoom": 25}, "lastModified": "then"}
+    assert projects.save(name, {"assemblyData": {"pages": [{"id": "p"}]}}).changed == []
+    cleared = projects.save(name, {"assemblyData": {"pages": [], "canvasState": None}})
+    assert whole(cleared.script)["assembly"]["canvasState"] is None
+
+
 def test_the_title_is_the_scripts_and_stays_where_no_script_comes(projects: Projects, name: str) -> None:
     assert projects.save(name, {"scenesData": []}).script.title == "Script Sans Titre"
     assert projects.save(name, {"scriptData": {"content": "x", "title": "Tokyo"}}).script.title == "Tokyo"
