@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from maquette.errors import LANGUAGES, TEXTS
+from maquette.error_texts import LANGUAGES, TEXTS
 
 _TEXTS: Final[dict[str, dict[str, str]]] = {
     "accepted": {

@@ -10,7 +10,8 @@ from maquette import errors
 from maquette.api.errors import STATUSES, STATUSES_BY_CODE, answer_to
 from maquette.api.texts import language_of, say
 from maquette.db.engine import Database
-from maquette.errors import LANGUAGES, TEXTS, MaquetteError
+from maquette.error_texts import LANGUAGES, TEXTS
+from maquette.errors import MaquetteError
 from maquette.settings import Settings
 from maquette.videos.service import Videos
 from tests.api.rig import served

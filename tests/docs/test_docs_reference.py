@@ -13,7 +13,7 @@ from maquette.api.app import create_app
 from maquette.cli.main import app as cli
 from maquette.cli.output import ExitCode
 from maquette.db.engine import Database
-from maquette.errors import LANGUAGES, TEXTS
+from maquette.error_texts import LANGUAGES, TEXTS
 from maquette.providers.catalogue import catalogue
 from maquette.rehearsal import CRASH_POINTS
 from maquette.settings import Settings

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from maquette.errors import TEXTS, Conflict, NotFound
+from maquette.error_texts import TEXTS
+from maquette.errors import Conflict, NotFound
 from maquette.migrating import engine
 from maquette.migrating.models import SCHEMA, Duplicates, Options, Phase, PhaseReport, RunStatus
 from maquette.migrating.service import Migrations
