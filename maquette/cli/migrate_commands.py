@@ -95,7 +95,7 @@ def run(
     as_json: Json = False,
 ) -> int:
     """Carry the approved plan out, up to reading all rows in the new shape; both shapes are kept until `contract`."""
-    from maquette.cli.migrations import carried_out, opened, options_of, print_plan, print_result
+    from maquette.cli.migrations import carried_out, opened, options_of, print_plan, tell
     from maquette.cli.questions import require_yes
 
     chosen = options_of(cohorts, watch_s, window_s, soak_s, batch_ms, rehearse, on_rollback)
@@ -111,10 +111,7 @@ def run(
         result, ok = carried_out(
             target, "migrate-documents/migrate-documents", approve=approve, options=chosen.model_dump(mode="json")
         )
-    if as_json:
-        print_json(result)
-    else:
-        print_result(result, console())
+    tell(result, as_json=as_json)
     return ExitCode.OK if ok else ExitCode.FAILED
 
 
@@ -128,14 +125,11 @@ def resume(
     as_json: Json = False,
 ) -> int:
     """Go on with the open run where it stopped."""
-    from maquette.cli.migrations import carried_out, opened, print_result
+    from maquette.cli.migrations import carried_out, opened, tell
 
     with opened(url, migration, folder, scratch_url=scratch_url) as target:
         result, ok = carried_out(target, "migrate-documents/migrate-documents", resume=True)
-    if as_json:
-        print_json(result)
-    else:
-        print_result(result, console())
+    tell(result, as_json=as_json)
     return ExitCode.OK if ok else ExitCode.FAILED
 
 
@@ -144,14 +138,11 @@ def status(
     *, migration: Migration, url: Url = None, folder: Folder = FOLDER, run_id: RunId = None, as_json: Json = False
 ) -> int:
     """Where a run stands."""
-    from maquette.cli.migrations import opened, print_result
+    from maquette.cli.migrations import opened, tell
 
     with opened(url, migration, folder) as target:
         result = target.use.status(run_id)
-    if as_json:
-        print_json(result)
-    else:
-        print_result(result, console())
+    tell(result, as_json=as_json)
     return ExitCode.OK
 
 
@@ -165,16 +156,13 @@ def follow(
     as_json: Json = False,
 ) -> int:
     """Keep both shapes together while a migration soaks; readers of the view are right without it."""
-    from maquette.cli.migrations import opened, print_result
+    from maquette.cli.migrations import opened, tell
     from maquette.launch.processes import stop_on_signals
 
     with opened(url, migration, folder) as target, stop_on_signals() as stop:
         target.use.follow(for_s=for_s, stop=stop)
         result = target.use.status()
-    if as_json:
-        print_json(result)
-    else:
-        print_result(result, console())
+    tell(result, as_json=as_json)
     return ExitCode.OK
 
 
@@ -192,7 +180,7 @@ def rollback(
     as_json: Json = False,
 ) -> int:
     """Read the old shape again at once, with every write made since, and take the scaffold down."""
-    from maquette.cli.migrations import opened, print_result
+    from maquette.cli.migrations import opened, print_result, tell
     from maquette.cli.questions import require_yes
     from maquette.migrating.models import Duplicates
 
@@ -201,10 +189,7 @@ def rollback(
             print_result(target.use.status(), console(stderr=as_json))
             require_yes("Roll this back?", unless="--yes")
         result = target.use.roll_back(duplicates=Duplicates(duplicates) if duplicates else None)
-    if as_json:
-        print_json(result)
-    else:
-        print_result(result, console())
+    tell(result, as_json=as_json)
     return ExitCode.OK
 
 
@@ -221,7 +206,7 @@ def contract(
     as_json: Json = False,
 ) -> int:
     """Move the documents into their old place; afterwards there is no way back but the backup."""
-    from maquette.cli.migrations import carried_out, opened, print_contract, print_result
+    from maquette.cli.migrations import carried_out, opened, print_contract, tell
     from maquette.cli.questions import require_yes
 
     with opened(url, migration, folder) as target:
@@ -237,10 +222,7 @@ def contract(
             require_yes("Carry the contract out?", unless="--approve HASH")
             approve = seen.hash
         result, ok = carried_out(target, "contract-migration/contract-migration", approve=approve)
-    if as_json:
-        print_json(result)
-    else:
-        print_result(result, console())
+    tell(result, as_json=as_json)
     return ExitCode.OK if ok else ExitCode.FAILED
 
 

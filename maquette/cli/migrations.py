@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from maquette.cli.opening import Opened, ordering
-from maquette.cli.output import Interrupted, console
+from maquette.cli.output import Interrupted, console, print_json
 from maquette.errors import InvalidInput, MaquetteError, NotFound, StackError
 from maquette.launch.code import code_root
 from maquette.launch.deployed import DeployedRun, DeployedRuns
@@ -215,6 +215,14 @@ def print_result(result: Result, out: Console) -> None:
     for name, value in facts.items():
         table.add_row(f"[dim]{name}[/dim]", value)
     out.print(table)
+
+
+def tell(result: Result, *, as_json: bool) -> None:
+    """How the run stands, as the command's one document or as lines."""
+    if as_json:
+        print_json(result)
+    else:
+        print_result(result, console())
 
 
 def print_verified(found: Verified, out: Console) -> None:
