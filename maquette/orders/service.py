@@ -93,6 +93,9 @@ def place(
     Raises ``Conflict`` (code ``busy``) when a subject has open work, ``BudgetExceeded``.
     """
     subjects = [job.subject for job in jobs]
+    # Seen, not met at the index: an insert would wait for the run, and the run for what our caller has locked.
+    if session.exec(select(Job.id).where(col(Job.subject).in_(subjects), col(Job.status).in_(OPEN_JOBS))).first():
+        raise _busy(subjects, code=busy)
     order = Order(
         brand_id=payer.brand_id, kind=kind, brief=dict(brief), campaign_name=campaign_name[:120], retry_of=retry_of
     )

@@ -20,7 +20,7 @@ from maquette.drafts.tables import DraftAsset
 from maquette.drafts.writing import Writing
 from maquette.errors import BudgetExceeded, Conflict, Invalid, InvalidInput, LeaseHeld, NotFound, StaleLease
 from maquette.orders import service as orders
-from maquette.orders.models import Job, JobStatus, Order
+from maquette.orders.models import ItemStatus, Job, JobStatus, Order
 from maquette.orders.service import NewItem, NewJob, Payer
 from maquette.providers.text.port import TranslationRequest, Written
 from maquette.quota.rules import Amounts, plan
@@ -229,6 +229,26 @@ def test_parts_that_fail_take_their_locks_in_the_order_of_all_others(house: Hous
     assert deadlocks(house) == 0
     assert house.status(draft_id).failed_assets == number
     assert house.books() == []
+
+
+def test_a_retry_does_not_wait_for_the_run_that_is_under_way(house: House) -> None:
+    draft_id = house.new()
+    lacking = house.intake.generate_draft(draft_id, SMALL)
+    assert lacking.job_id is not None and lacking.order_id is not None
+    house.worker.make(lacking.job_id, refused=["01"])
+    making = house.intake.regenerate_draft_asset(draft_id, 0, Regeneration(regenerate_video=False))
+    assert making.job_id is not None
+    house.worker.claim(making.job_id)
+    with ThreadPoolExecutor(1) as pool, house.database.begin() as session:
+        # A run's last act has changed its job and is about to lock the draft.
+        orders.end_open(session, orders.lock_job(session, making.job_id), ItemStatus.COMPLETED)
+        retrying = pool.submit(house.intake.retry, lacking.order_id)
+        while not retrying.done():
+            assert blocked(house) == 0
+        repository.get_draft(session, draft_id, lock=True)
+    with pytest.raises(Conflict, match="unfinished work") as busy:
+        retrying.result()
+    assert busy.value.code == "busy"
 
 
 def test_more_writers_than_connections_do_not_wait_for_each_other(
