@@ -12,16 +12,19 @@ from prefect.client.schemas.actions import (
     GlobalConcurrencyLimitCreate,
     GlobalConcurrencyLimitUpdate,
     WorkPoolCreate,
+    WorkPoolUpdate,
 )
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
+from prefect.workers.base import BaseWorker
 from pydantic import BaseModel
 
 from blocks.database import DatabaseBlock
 from blocks.providers import BLOCKS
 from maquette.launch.flow_runs import QUEUES
+from maquette.launch.stack import worker_type_here
 from maquette.providers.catalogue import catalogue
 from maquette.settings import get_settings
 
@@ -34,6 +37,7 @@ class Pool(BaseModel):
 
     name: str
     work_queue_name: str = "default"
+    job_variables: dict[str, Any] = {}
 
 
 class Schedule(BaseModel):
@@ -86,6 +90,7 @@ async def register() -> None:
                 ],
                 work_pool_name=deployment.work_pool.name,
                 work_queue_name=deployment.work_pool.work_queue_name,
+                job_variables=deployment.work_pool.job_variables,
             )
         blocks: tuple[type[Block], ...] = (*BLOCKS, DatabaseBlock)
         for block in blocks:
@@ -102,16 +107,31 @@ async def register() -> None:
 
 
 async def _pool(client: PrefectClient, pool: Pool) -> None:
+    kind, _ = worker_type_here()
+    worker = BaseWorker.get_worker_class_from_type(kind)
+    assert worker is not None  # of the types that this installation has
+    template = worker.get_default_base_job_template()
     try:
-        await client.create_work_pool(WorkPoolCreate(name=pool.name, type="process"))
+        await client.create_work_pool(WorkPoolCreate(name=pool.name, type=kind, base_job_template=template))
     except ObjectAlreadyExists:
-        log.debug("work pool %s is there", pool.name)
+        await _complete(client, pool.name, template)
     # After the default queue: upkeep, and the runs that a person starts, are few and must not starve.
     for priority, premium in enumerate((True, False), start=2):
         try:
             await client.create_work_queue(QUEUES[premium], priority=priority, work_pool_name=pool.name)
         except ObjectAlreadyExists:
             log.debug("work queue %s is there", QUEUES[premium])
+
+
+async def _complete(client: PrefectClient, name: str, template: dict[str, Any]) -> None:
+    """Give a pool that is there the variables that came since; what was changed in it stays."""
+    found = (await client.read_work_pool(name)).base_job_template
+    known = found.setdefault("variables", {}).setdefault("properties", {})
+    new = {key: value for key, value in template["variables"]["properties"].items() if key not in known}
+    if new:
+        known |= new
+        found["job_configuration"] = template["job_configuration"] | found.get("job_configuration", {})
+        await client.update_work_pool(name, WorkPoolUpdate(base_job_template=found))
 
 
 async def _limit(client: PrefectClient, name: str, limit: int) -> None:

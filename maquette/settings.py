@@ -44,6 +44,12 @@ class Settings(BaseSettings):
         None, description="API of a Prefect server of your own; empty starts one below the home."
     )
     worker_limit: int = Field(4, ge=1, description="Flow runs that one worker runs at a time.")
+    worker_spares: int = Field(2, ge=0, le=32, description="Children that a warm worker keeps ready for the next runs.")
+    worker_preload: list[str] | None = Field(
+        None,
+        description="Modules that a warm worker imports once, as a JSON list; by default those that the deployments "
+        "of prefect.yaml in its folder name.",
+    )
 
     lease_s: float = Field(60, gt=0, description="Life of an attempt's lease, in seconds of the database's clock.")
     lease_renew_s: float = Field(15, gt=0, description="Seconds between two renewals of a lease.")

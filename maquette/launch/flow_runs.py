@@ -55,25 +55,36 @@ class FlowRuns(Protocol):
 class PrefectFlowRuns(PrefectApi):
     """The runs of orders at Prefect."""
 
+    def __init__(self, api_url: str) -> None:
+        super().__init__(api_url)
+        self._deployment_ids: dict[str, UUID] = {}
+
     def create(self, job: Job, *, dispatch: int, premium: bool) -> UUID:
         from prefect.exceptions import ObjectNotFound
 
         name = PIPELINES[job.kind].deployment
         try:
-            deployment = self._client.read_deployment_by_name(name)
             run = self._client.create_flow_run_from_deployment(
-                deployment.id,
+                self._deployment_id(name),
                 name=f"{job.subject}-{dispatch}",
                 parameters={"job_id": str(job.id)},
                 tags=[job.kind, job.subject, f"order:{job.order_id}"],
                 idempotency_key=f"{job.id}:{dispatch}",
                 work_queue_name=QUEUES[premium],
             )
-        except ObjectNotFound as error:
+        except (ObjectNotFound, httpx.HTTPError) as error:
+            # A deployment that the server forgot is a plain 404 here.
+            if isinstance(error, httpx.HTTPError) and not _is_missing(error):
+                raise unreachable(error) from error
+            self._deployment_ids.pop(name, None)
             raise DeploymentMissing(f"Prefect does not know {name}: run `python -m deployments`") from error
-        except httpx.HTTPError as error:
-            raise unreachable(error) from error
         return run.id
+
+    def _deployment_id(self, name: str) -> UUID:
+        """Asked for once: registering again keeps it, and a server that forgot it says so."""
+        if name not in self._deployment_ids:
+            self._deployment_ids[name] = self._client.read_deployment_by_name(name).id
+        return self._deployment_ids[name]
 
     def state(self, run_id: UUID) -> RunState:
         from prefect.exceptions import ObjectNotFound
@@ -140,3 +151,7 @@ class PrefectFlowRuns(PrefectApi):
 
         for limit in self._client.read_global_concurrency_limits():
             self._client.update_global_concurrency_limit(limit.name, GlobalConcurrencyLimitUpdate(active_slots=0))
+
+
+def _is_missing(error: httpx.HTTPError) -> bool:
+    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code == httpx.codes.NOT_FOUND

@@ -25,7 +25,7 @@ import psutil
 from maquette.db.embedded import embedded_postgres, make_home
 from maquette.db.engine import Database
 from maquette.errors import StackError
-from maquette.launch import schema
+from maquette.launch import prefect_sqlite, schema
 from maquette.launch.code import code_root
 from maquette.launch.dispatcher import Dispatcher
 from maquette.launch.flow_runs import PrefectFlowRuns
@@ -34,6 +34,7 @@ from maquette.launch.reconciler import Reconciler
 from maquette.launch.state import StackState, read_state, write_state
 from maquette.settings import Settings
 from maquette.storage import store_from_settings
+from maquette.worker.seam import TRIED, moved
 
 log = logging.getLogger(__name__)
 
@@ -187,7 +188,8 @@ def running(
                                                   "--host", settings.prefect_host, "--port", str(settings.prefect_port),
                                                   "--log-level", "warning"))  # fmt: skip
             stack.wait_for("prefect-server", lambda: _answers(f"{prefect_api}/health"))
-        step("worker")
+        _, why = worker_type_here()
+        step(f"worker (the stock one, runs start slowly: {why})" if why else "worker")
         stack.start("worker", worker_command(settings))
         register = register_with(stack.environment, code)
         register()
@@ -223,7 +225,8 @@ def child_environment(
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_API_URL": prefect_api,
         "PREFECT_LOCAL_STORAGE_PATH": str(home / "prefect" / "storage"),
-        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        # The warm worker hears of runs; this is for what it did not hear.
+        "PREFECT_WORKER_QUERY_SECONDS": "2",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         # Slots survive a restart of the server, and come back when their holder was killed.
@@ -232,14 +235,36 @@ def child_environment(
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(settings.history_keep_days * 86_400),
         "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"P{settings.history_keep_days}D",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        **_of_own_server(settings, home),
     }
+
+
+def _of_own_server(settings: Settings, home: Path) -> dict[str, str]:
+    """What serves a Prefect server of this installation; one of another's is asked as Prefect's clients ask."""
+    if settings.prefect_api_url:
+        return {}
+    return {
+        "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
+        "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": prefect_sqlite.database_url(home / "prefect"),
+        # Task runs are written down together: they show up to a second later.
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    }
+
+
+def worker_type_here() -> tuple[str, str]:
+    """The type of worker that this installation can run, and why it is not the warm one where it is not."""
+    missing = moved()
+    if missing:
+        return "process", f"the warm worker knows Prefect {TRIED}, and does not find {', '.join(missing)}"
+    return "warm", ""
 
 
 def worker_command(settings: Settings) -> list[str]:
     """The command of a worker; any number of them may serve one pool."""
-    return _python(
-        "prefect", "worker", "start", "--pool", POOL, "--type", "process", "--limit", str(settings.worker_limit)
-    )
+    kind, _ = worker_type_here()
+    return _python("prefect", "worker", "start", "--pool", POOL, "--type", kind, "--limit", str(settings.worker_limit))
 
 
 def register_with(environment: dict[str, str], code: Path) -> Callable[[], None]:

@@ -1,16 +1,9 @@
-"""The blocks that choose providers and publisher: what they build and hide, and what a server gives back of them."""
+"""The blocks that choose providers and publisher: what they build and hide."""
 
-import gc
-import warnings
-from collections.abc import Iterator
 from inspect import isabstract
-from pathlib import Path
 
 import pytest
 from prefect.blocks.core import Block
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import BlockDocumentUpdate
-from prefect.testing.utilities import prefect_test_harness
 from pydantic import SecretStr, ValidationError
 
 from blocks.choice import ChoiceBlock
@@ -22,21 +15,12 @@ from blocks.providers import (
     MusicProviderBlock,
     PublisherBlock,
     ScriptWriterBlock,
-    chosen,
 )
 from maquette.errors import ConfigurationError
 from maquette.settings import Settings
 
 ProviderBlock = ClipProviderBlock | ImageProviderBlock | LoopProviderBlock | MusicProviderBlock | ScriptWriterBlock
 SECRET = "r8_do_not_show_this"
-
-
-@pytest.fixture
-def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings without keys, whatever the environment holds."""
-    for name in Settings.model_fields:
-        monkeypatch.delenv(f"MAQUETTE_{name.upper()}", raising=False)
-    return Settings(home=tmp_path)
 
 
 def test_only_a_block_that_says_what_it_changes_can_be_made() -> None:
@@ -217,43 +201,3 @@ def test_every_field_says_what_it_is(kind: type[Block]) -> None:
     assert kind.get_description()
     for name, field in kind.model_fields.items():
         assert field.title and field.description, name
-
-
-@pytest.fixture(scope="module")
-def _server() -> Iterator[None]:
-    with prefect_test_harness():
-        yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        gc.collect()
-
-
-@pytest.mark.anyio
-@pytest.mark.usefixtures("_server")
-# Prefect's test server leaves sockets to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-async def test_runs_use_the_documents_named_default_where_the_server_has_them(plain: Settings) -> None:
-    assert await chosen(plain) == plain  # not even the types are known there
-    async with get_client() as client:
-        for kind in BLOCKS:
-            await kind.aregister_type_and_schema(client=client)
-    assert await chosen(plain) == plain
-    await ClipProviderBlock(provider="replicate", token=SecretStr(SECRET)).asave("default")
-    await ImageProviderBlock(provider="gemini", token=SecretStr(SECRET)).asave("default")
-    await MusicProviderBlock(provider="replicate", model="minimax/music-1.5").asave("default")
-    await PublisherBlock(bucket="supabase", supabase_key=SecretStr(SECRET)).asave("default")
-    await ScriptWriterBlock(provider="openai", model="qwen3", api_key=SecretStr(SECRET)).asave("other")
-    settings = await chosen(plain)
-    assert settings.replicate_api_token is not None
-    assert settings.replicate_api_token.get_secret_value() == SECRET
-    chosen_providers = settings.clip_provider, settings.image_provider, settings.text_provider
-    assert chosen_providers == ("replicate", "gemini", "local")
-    assert (settings.music_provider, settings.music_model) == ("replicate", "minimax/music-1.5")
-    assert (settings.loop_provider, settings.bucket) == ("local", "supabase")
-    assert settings.supabase_key == SecretStr(SECRET)
-    assert (await chosen(plain, name="other")).openai_model == "qwen3"
-    async with get_client() as client:
-        document = await client.read_block_document_by_name("default", "maquette-clip-provider")
-        await client.update_block_document(document.id, BlockDocumentUpdate(data={"provider": "sora"}))
-    with pytest.raises(ConfigurationError, match="save it anew"):
-        await chosen(plain)

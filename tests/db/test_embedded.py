@@ -17,6 +17,7 @@ from maquette.db.embedded import _strike_dead_holders, embedded_postgres, ensure
 from maquette.db.engine import Database, database_from_settings
 from maquette.errors import ConfigurationError, StackError
 from maquette.settings import Settings
+from tests.memory import MEMORY
 
 ROOT = Path(__file__).parents[2]
 # Holds the home's server until its input ends.
@@ -34,7 +35,7 @@ with embedded_postgres(Path(sys.argv[1])) as url:
 def home() -> Iterator[Path]:
     """A home whose server was made once; nobody holds it between the tests."""
     # Not below pytest's own folder, which only its user may enter: as root the server runs as another one.
-    with TemporaryDirectory(prefix="maquette-embedded-") as folder:
+    with TemporaryDirectory(prefix="maquette-embedded-", dir=MEMORY) as folder:
         with embedded_postgres(Path(folder)):
             pass
         yield Path(folder)
@@ -43,7 +44,7 @@ def home() -> Iterator[Path]:
 @pytest.fixture
 def own_home(home: Path) -> Iterator[Path]:
     """A home of the test's own, a copy of that one: the server's data need not be made again."""
-    with TemporaryDirectory(prefix="maquette-embedded-") as folder:
+    with TemporaryDirectory(prefix="maquette-embedded-", dir=MEMORY) as folder:
         subprocess.run(["cp", "-a", str(home / "postgres"), folder], check=True)
         yield Path(folder)
 
