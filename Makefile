@@ -1,6 +1,6 @@
 # Every target sets up what it needs; nothing beyond Python >= 3.11 and make is expected.
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow up check bench lock clean
+.PHONY: help demo test slow stock up check bench lock clean
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
@@ -21,10 +21,13 @@ demo: .venv/.ready  ## make a real video from a theme; ARGS='--theme "..." --lan
 	@$(BIN)/maquette demo $(ARGS)
 
 test: .venv/.ready  ## run the test suite, all but the long tests
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -m "not slow and not stock" $(ARGS)
 
 slow: .venv/.ready  ## run the long tests: whole stacks, killed and started again
-	@$(BIN)/python -m pytest -m slow $(ARGS)
+	@$(BIN)/python -m pytest -m "slow and not stock" $(ARGS)
+
+stock: .venv/.ready  ## run the scenarios of the warm worker's long tests under Prefect's own worker
+	@$(BIN)/python -m pytest -m stock $(ARGS)
 
 up: .venv/.ready  ## run server, worker and API together until Ctrl-C; ARGS='--port 8000 --prefect-port 4200'
 	@$(BIN)/maquette up $(ARGS)

@@ -8,7 +8,7 @@ from typing import Final
 
 BENCHES: Final = (
     "assembly", "slides", "intake", "queue", "library", "publishing",
-    "orchestration", "starting", "drafts", "projects", "migrating", "demo",
+    "orchestration", "starting", "sqlite", "drafts", "projects", "migrating", "demo",
 )  # fmt: skip
 
 

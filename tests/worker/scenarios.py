@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelling, Scheduled
@@ -26,7 +26,7 @@ CRASHED: Final = "CRASHED Crashed"
 class Scenario:
     """One way. ``meddle`` is what is done to the run from without; ``hooks`` are those that run.
 
-    ``stock`` says in which suite the stock worker is asked too; it takes seconds a run. What a process that ends
+    The stock worker is asked too where it ``has_stock``; it takes seconds a run. What a process that ends
     abruptly had not sent yet is lost under either worker.
     """
 
@@ -39,9 +39,8 @@ class Scenario:
     meddle: Callable[[Rig, Run], None] | None = None
     attempts: int = 1
     message: str = ""
-    stock: Literal["", "slow", "normal"] = "slow"
+    has_stock: bool = True
     is_abrupt: bool = False
-    is_slow: bool = False
     has_process: bool = False
 
     def start(self, rig: Rig, pool: str) -> Run:
@@ -80,54 +79,54 @@ OF_A_CANCELLED: Final = ("running", "cancellation")
 SUSPENDED: Final = (*STARTED, "PAUSED Suspended", "SCHEDULED Resuming", *STARTED[1:], COMPLETED)
 
 SCENARIOS: Final = (
-    Scenario("ignores SIGTERM", "is_deaf", CANCELLED, OF_A_CANCELLED, meddle=cancel, is_slow=True),
-    Scenario("completes", "completes", parameters={"word": "héllo", "numbers": [1, 2]}, stock="normal"),
-    Scenario("completes, sync", "completes_in_step", stock=""),
+    Scenario("ignores SIGTERM", "is_deaf", CANCELLED, OF_A_CANCELLED, meddle=cancel),
+    Scenario("completes", "completes", parameters={"word": "héllo", "numbers": [1, 2]}),
+    Scenario("completes, sync", "completes_in_step", has_stock=False),
     Scenario("raises", "raises", (*STARTED, FAILED), ("running", "failure"),
              message="Flow run encountered an exception: ValueError: this flow always fails"),
     Scenario("returns a Failed state", "returns_failed", (*STARTED, FAILED), ("running", "failure"),
-             message="not good enough", stock=""),
+             message="not good enough", has_stock=False),
     Scenario("is killed", "waits", (*STARTED, CRASHED), ("running", "crashed"), meddle=kill,
              message="Process exited with status code: -9.", is_abrupt=True),
     Scenario("reads nowhere", "reads_nowhere", (*STARTED, CRASHED), ("running", "crashed"),
-             message="Process exited with status code: -11.", is_abrupt=True, stock=""),
+             message="Process exited with status code: -11.", is_abrupt=True, has_stock=False),
     Scenario("os._exit(3)", "leaves_at_once", (*STARTED, CRASHED), ("running", "crashed"),
-             message="Process exited with status code: 3.", is_abrupt=True, stock=""),
+             message="Process exited with status code: 3.", is_abrupt=True, has_stock=False),
     Scenario("sys.exit(2)", "leaves", (*STARTED, CRASHED), ("running", "crashed")),
-    Scenario("sys.exit(2), sync", "leaves_in_step", (*STARTED, CRASHED), ("running", "crashed"), stock=""),
+    Scenario("sys.exit(2), sync", "leaves_in_step", (*STARTED, CRASHED), ("running", "crashed"), has_stock=False),
     Scenario("terminates itself", "kills_itself", (*STARTED, CRASHED), ("running", "crashed"),
              parameters={"how": signal.SIGTERM}, is_abrupt=True),
     Scenario("is not to be found", "completes", (*STARTED[:3], CRASHED), (), attempts=0,
              deployment={"entrypoint": "tests.worker.nowhere.flow"}),
     Scenario("is not in its module", "completes", (*STARTED[:3], CRASHED), (), attempts=0,
-             deployment={"entrypoint": "tests.worker.toyflows.nothing"}, stock=""),
+             deployment={"entrypoint": "tests.worker.toyflows.nothing"}, has_stock=False),
     Scenario("bad parameters", "completes", (*STARTED[:3], FAILED), ("failure",), attempts=0,
              parameters={"numbers": "x"}),
-    Scenario("cancelled, async", "waits", CANCELLED, OF_A_CANCELLED, meddle=cancel, stock=""),
-    Scenario("cancelled, sync", "sleeps", CANCELLED, OF_A_CANCELLED, meddle=cancel, stock="normal"),
+    Scenario("cancelled, async", "waits", CANCELLED, OF_A_CANCELLED, meddle=cancel, has_stock=False),
+    Scenario("cancelled, sync", "sleeps", CANCELLED, OF_A_CANCELLED, meddle=cancel),
     Scenario("cancelled with a grandchild", "has_a_grandchild", CANCELLED, OF_A_CANCELLED, meddle=cancel),
     Scenario("cancelled while late", "is_not_due", ("SCHEDULED Scheduled", "SCHEDULED Late", "CANCELLED Cancelled"),
              (), meddle=cancel_at_once, attempts=0),
     Scenario("suspended and resumed", "suspends", SUSPENDED, ("running", "running", "completion"), meddle=resume,
              attempts=2),
     Scenario("suspended and resumed, sync", "suspends_in_step", SUSPENDED, ("running", "running", "completion"),
-             meddle=resume, attempts=2, stock=""),
+             meddle=resume, attempts=2, has_stock=False),
     Scenario("retried", "succeeds_at_last", (*STARTED, "SCHEDULED AwaitingRetry", "RUNNING Running", COMPLETED),
              ("running", "running", "completion"), attempts=2),
     Scenario("takes too long", "takes_too_long", (*STARTED, "FAILED TimedOut"), ("running", "failure")),
     Scenario("has tasks", "has_tasks"),
     Scenario("has a flow below", "has_a_flow_below"),
     Scenario("is silent", "completes", deployment={"job_variables": {"stream_output": False}}),
-    Scenario("has a folder", "completes", deployment={"job_variables": {"working_dir": str(ROOT)}}, stock=""),
-    Scenario("asks for a process", "completes", has_process=True, stock="",
+    Scenario("has a folder", "completes", deployment={"job_variables": {"working_dir": str(ROOT)}}, has_stock=False),
+    Scenario("asks for a process", "completes", has_process=True, has_stock=False,
              deployment={"job_variables": {"isolation": "process"}}),
-    Scenario("has variables", "completes", has_process=True, stock="", is_slow=True,
+    Scenario("has variables", "completes", has_process=True, has_stock=False,
              deployment={"job_variables": {"env": {"TOY_OF_THE_JOB": "seen"}}}),
-    Scenario("has a command", "completes", has_process=True, stock="", is_slow=True,
+    Scenario("has a command", "completes", has_process=True, has_stock=False,
              deployment={"job_variables": {"command": f"{sys.executable} -m prefect.engine"}}),
-    Scenario("has pull steps", "completes", has_process=True, stock="", is_slow=True,
+    Scenario("has pull steps", "completes", has_process=True, has_stock=False,
              deployment={"pull_steps": [{"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}],
                          "entrypoint": "tests/worker/toyflows.py:completes"}),
-    Scenario("has a file", "completes", has_process=True, stock="", is_slow=True,
+    Scenario("has a file", "completes", has_process=True, has_stock=False,
              deployment={"path": str(ROOT), "entrypoint": "tests/worker/toyflows.py:completes"}),
 )  # fmt: skip

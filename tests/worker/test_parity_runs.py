@@ -13,6 +13,8 @@ from tests.worker.rig import KINDS, Rig, Run, Worker
 from tests.worker.scenarios import SCENARIOS, Scenario
 
 PATIENCE_S = 240
+# The others take their time, and are long tests.
+QUICK = ("completes", "raises", "is killed", "cancelled, async")
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def stage(rig: Rig, request: pytest.FixtureRequest) -> Stage:
     }
 
 
-@pytest.mark.parametrize("scenario", [_marked(each, is_slow=each.is_slow) for each in SCENARIOS])
+@pytest.mark.parametrize("scenario", [_marked(each, is_slow=each.name not in QUICK) for each in SCENARIOS])
 def test_a_run_under_the_warm_worker(stage: Stage, scenario: Scenario) -> None:
     seen = stage["warm", scenario]
     assert tuple(seen.record.states) == scenario.states
@@ -87,7 +89,7 @@ def test_a_run_under_the_warm_worker(stage: Stage, scenario: Scenario) -> None:
         assert is_own is scenario.has_process
 
 
-@pytest.mark.parametrize("scenario", [_marked(each, is_slow=each.stock == "slow") for each in SCENARIOS if each.stock])
+@pytest.mark.parametrize("scenario", [_marked(each, is_slow=True) for each in SCENARIOS if each.has_stock])
 def test_the_stock_worker_does_the_same(stage: Stage, scenario: Scenario) -> None:
     warm, stock = stage["warm", scenario].record, stage["process", scenario].record
     if scenario.is_abrupt:

@@ -32,7 +32,8 @@ class Line:
 
 
 @pytest.fixture(
-    scope="module", params=[pytest.param(kind, marks=[pytest.mark.slow] if kind == "process" else []) for kind in KINDS]
+    scope="module",
+    params=[pytest.param(kind, marks=[pytest.mark.stock if kind == "process" else pytest.mark.slow]) for kind in KINDS],
 )
 def line(rig: Rig, request: pytest.FixtureRequest) -> Iterator[Line]:
     kind = request.param

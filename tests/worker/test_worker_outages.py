@@ -21,7 +21,9 @@ FlowRunCancellingObserver._check_for_cancelled_flow_runs = give_up
 GIVEN_UP = "Execution will continue, but flow run cancellation will fail"
 
 
-@pytest.mark.parametrize("kind", [pytest.param("process", marks=pytest.mark.slow), "warm"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param("process", marks=pytest.mark.stock), pytest.param("warm", marks=pytest.mark.slow)]
+)
 def test_runs_outlive_an_outage_and_so_does_their_worker(rig: Rig, kind: str) -> None:
     pool = rig.pool(f"outage-{kind}", kind)
     told = {"PREFECT_WORKER_QUERY_SECONDS": NO_POLL_S} if kind == "warm" else {}

@@ -16,7 +16,9 @@ from tests.rehearsing import until
 from tests.worker.records import is_alive
 from tests.worker.rig import Rig, Run, Worker
 
-both = pytest.mark.parametrize("kind", [pytest.param("process", marks=pytest.mark.slow), "warm"])
+both = pytest.mark.parametrize(
+    "kind", [pytest.param("process", marks=pytest.mark.stock), pytest.param("warm", marks=pytest.mark.slow)]
+)
 
 
 @pytest.fixture
