@@ -2,12 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 import psutil
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from maquette.worker.child import Order
 from maquette.worker.forks import Fork, Forks
@@ -16,6 +17,13 @@ from tests.worker.errands import errand
 
 MODULES: Final = (errands.__name__, "tests.worker.hasty")
 PATIENCE_S: Final = 60.0
+
+
+@contextmanager
+def no_prefect() -> Iterator[None]:
+    """Fork servers are told of an address where no Prefect is: they start none of their own."""
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        yield
 
 
 async def ended(fork: Fork) -> int:

@@ -10,7 +10,7 @@ import psutil
 from maquette.worker.forks import Forks
 from tests.worker import errands
 from tests.worker.errands import errand
-from tests.worker.forking import MODULES
+from tests.worker.forking import MODULES, no_prefect
 
 
 async def hold(begun: Path, told: Path, held: Path) -> None:
@@ -27,4 +27,5 @@ async def hold(begun: Path, told: Path, held: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(hold(*map(Path, sys.argv[1:])))
+    with no_prefect():
+        asyncio.run(hold(*map(Path, sys.argv[1:])))

@@ -16,7 +16,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from maquette.worker.forks import Forks
 from tests.worker import errands
 from tests.worker.errands import Unreadable, descriptors, errand
-from tests.worker.forking import MODULES, busy, done, ended, server_of, taken, until
+from tests.worker.forking import MODULES, busy, done, ended, no_prefect, server_of, taken, until
 
 pytestmark = pytest.mark.anyio
 
@@ -36,6 +36,12 @@ class Output:
         return text
 
     _read = 0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_prefect() -> Iterator[None]:
+    with no_prefect():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import psutil
@@ -23,6 +23,7 @@ from tests.worker.forking import (
     children_of,
     done,
     ended,
+    no_prefect,
     server_of,
     taken,
     until,
@@ -30,6 +31,12 @@ from tests.worker.forking import (
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_prefect() -> Iterator[None]:
+    with no_prefect():
+        yield
 
 
 @pytest.fixture(scope="module")

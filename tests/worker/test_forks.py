@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -20,6 +20,7 @@ from tests.worker.forking import (
     children_of,
     done,
     ended,
+    no_prefect,
     server_of,
     taken,
     until,
@@ -27,6 +28,12 @@ from tests.worker.forking import (
 
 pytestmark = pytest.mark.anyio
 SPARES = 2
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_prefect() -> Iterator[None]:
+    with no_prefect():
+        yield
 
 
 @pytest.fixture(scope="module")

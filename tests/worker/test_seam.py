@@ -5,6 +5,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Callable
+from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import entry_points, version
 from inspect import getsource, isclass, signature
@@ -22,7 +23,14 @@ NAMES = [(module, name) for module, name, _ in seam._NAMES]
 PARAMETERS = [(module, name, each) for module, name, told in seam._NAMES for each in told]
 ATTRIBUTES = [(module, name, each) for module, name, told in seam._PRIVATE for each in told]
 
+source = lru_cache(getsource)
 missing: Callable[[], tuple[str, ...]] = seam.moved.__wrapped__
+
+
+@pytest.fixture(autouse=True)
+def _source_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes most of the time."""
+    monkeypatch.setattr(seam, "getsource", source)
 
 
 class Gone:
@@ -85,7 +93,7 @@ def test_a_parameter_that_is_gone_is_named(
 def test_an_attribute_that_is_gone_is_named(
     module: str, name: str, attribute: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(seam, "getsource", lambda each: getsource(each).replace(f"self.{attribute}", "self.something"))
+    monkeypatch.setattr(seam, "getsource", lambda each: source(each).replace(f"self.{attribute}", "self.something"))
     assert missing() == (f"{module}.{name}.{attribute}",)
 
 
