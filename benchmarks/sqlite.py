@@ -82,7 +82,7 @@ def once(way: str, size: int) -> Round:
 
 def measure(quick: bool) -> Report:
     """Both ways in turns; medians of the rounds."""
-    facts, size, rounds = machine(), 2 if quick else 20, 1 if quick else 3
+    facts, size, rounds = machine(), 2 if quick else 20, 1 if quick else 2
     found: dict[str, list[Round]] = {SHIPPED: [], OURS: []}
     for _ in range(rounds):
         for way, each in found.items():

@@ -74,9 +74,9 @@ class Size(BaseModel):
 
 # The stock worker is slow enough for smaller bursts to tell its pace.
 SIZES: Final = (
-    (DEFAULTS, Size(orders=4, burst=8)),
-    (BEST, Size(orders=12, burst=12, wide_burst=16)),
-    (WARM, Size(orders=30, burst=200, wide_burst=60)),
+    (DEFAULTS, Size(orders=3, burst=6)),
+    (BEST, Size(orders=8, burst=12, wide_burst=12)),
+    (WARM, Size(orders=20, burst=200, wide_burst=40)),
 )
 QUICK: Final = (
     (DEFAULTS, Size(orders=1, burst=5)),
@@ -167,7 +167,7 @@ def start(stand: Stand, way: Way, size: Size, *, database: str, weighed: bool) -
 
 
 def measure(quick: bool) -> Report:
-    """The three ways on both databases: thirty orders to the warm worker, fewer to the others; quick, a few."""
+    """The three ways on both databases: twenty orders to the warm worker, fewer to the others; quick, a few."""
     facts = machine()
     found, notes = [], []
     for name in ("SQLite", "PostgreSQL"):

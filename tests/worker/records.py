@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -34,11 +34,15 @@ ONLY_STOCK: Final = {
 }
 ONLY_WARM: Final = {
     "The run gets a process of its own": "so says the warm worker where it does as the stock worker",
-    "Running hook 'tell_of_cancellation'": "the stock worker's process for hooks sets up no logging",
-    "Hook 'tell_of_cancellation' finished": "the same",
-    "Running hook 'tell_of_crashed'": "the same",
-    "Hook 'tell_of_crashed' finished": "the same",
 }
+# Left out of both, for the hooks that ran are compared by themselves: the stock worker's process for hooks sets up no
+# logging, while hooks that the run itself calls are told of under either.
+OF_HOOKS: Final = (
+    "Running hook 'tell_of_cancellation'",
+    "Hook 'tell_of_cancellation' finished",
+    "Running hook 'tell_of_crashed'",
+    "Hook 'tell_of_crashed' finished",
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def record_of(rig: Rig, run: Run, worker: Worker) -> Record:
     """What is known of a run that has ended."""
     now = run.now()
     assert now.state is not None
-    worker_lines, lines = _logs(rig, run, ONLY_WARM if worker.kind == "warm" else ONLY_STOCK)
+    worker_lines, lines = _logs(rig, run, (*OF_HOOKS, *(ONLY_WARM if worker.kind == "warm" else ONLY_STOCK)))
     began = run.said("began")
     return Record(
         states=run.states(),
@@ -119,7 +123,7 @@ def _seen(run: Run, worker: Worker) -> dict[str, Any]:
     }
 
 
-def _logs(rig: Rig, run: Run, without: Mapping[str, str]) -> tuple[list[str], list[str]]:
+def _logs(rig: Rig, run: Run, without: Sequence[str]) -> tuple[list[str], list[str]]:
     asked = {"logs": {"flow_run_id": {"any_": [str(run.id)]}}, "sort": "TIMESTAMP_ASC", "limit": 200}
     found = httpx.post(f"{rig.server.url}/logs/filter", json=asked).raise_for_status().json()
     told: dict[bool, list[str]] = {True: [], False: []}
