@@ -190,6 +190,8 @@ def running(
             stack.wait_for("prefect-server", lambda: _answers(f"{prefect_api}/health"))
         _, why = worker_type_here()
         step(f"worker (the stock one, runs start slowly: {why})" if why else "worker")
+        if why:
+            stack.environment["PREFECT_WORKER_QUERY_SECONDS"] = "1"  # it hears of nothing
         stack.start("worker", worker_command(settings))
         register = register_with(stack.environment, code)
         register()

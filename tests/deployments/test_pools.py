@@ -14,8 +14,8 @@ from prefect.workers.process import ProcessWorker
 
 from deployments.register import Pool, _pool
 from maquette.launch.flow_runs import QUEUES
-from maquette.worker import WarmWorker, seam
-from maquette.worker.warm import WarmJobConfiguration
+from maquette.worker import seam
+from maquette.worker.warm import WarmJobConfiguration, WarmWorker
 from tests.worker.rig import Server
 
 pytestmark = pytest.mark.anyio

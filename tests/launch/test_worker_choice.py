@@ -1,5 +1,6 @@
 """Which worker this installation can run: the warm one, or the stock one where Prefect has changed."""
 
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -9,7 +10,8 @@ from prefect.workers.process import ProcessJobConfiguration
 
 from maquette.launch.stack import POOL, worker_command, worker_type_here
 from maquette.settings import Settings
-from maquette.worker import WarmWorker, seam
+from maquette.worker import seam
+from maquette.worker.warm import WarmWorker
 
 
 @pytest.fixture
@@ -42,6 +44,23 @@ def test_else_the_stock_worker_is_and_why_is_said() -> None:
     )
     command = worker_command(Settings())
     assert command[command.index("--type") + 1] == "process"
+
+
+def said(code: str) -> str:
+    """What another interpreter prints."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_to_start_a_stack_prefect_is_not_imported_before_it_is_told_of_the_home() -> None:
+    assert said("import sys, maquette.launch.stack; print('prefect' in sys.modules)") == "False\n"
+
+
+def test_a_prefect_without_the_stock_worker_as_we_know_it_is_told_of_too() -> None:
+    code = (
+        "import sys; sys.modules['prefect.workers.process'] = None\n"
+        "from maquette.launch.stack import worker_type_here; print(worker_type_here())"
+    )
+    assert said(code).startswith("('process', ") and "prefect.workers.process.ProcessWorker.run" in said(code)
 
 
 @pytest.mark.anyio

@@ -14,7 +14,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.workers.process import ProcessWorker
 
 from maquette.settings import get_settings
-from maquette.worker import WarmWorker, pushes
+from maquette.worker import pushes
+from maquette.worker.warm import WarmWorker
 from tests.worker import trivial
 from tests.worker.forking import until
 from tests.worker.rig import Rig

@@ -16,7 +16,8 @@ import pytest
 from packaging.requirements import Requirement
 from prefect.workers.base import BaseWorker
 
-from maquette.worker import WarmWorker, seam
+from maquette.worker import seam
+from maquette.worker.warm import WarmWorker
 
 ROOT = Path(__file__).parents[2]
 NAMES = [(module, name) for module, name, _ in seam._NAMES]
@@ -141,6 +142,6 @@ def test_the_tried_release_is_the_one_that_is_installed_locked_and_admitted() ->
 
 def test_prefect_finds_the_worker_by_its_type() -> None:
     assert {each.value for each in entry_points(group="prefect.collections") if each.name == "maquette"} == {
-        "maquette.worker"
+        "maquette.worker.warm"
     }
     assert BaseWorker.get_worker_class_from_type("warm") is WarmWorker

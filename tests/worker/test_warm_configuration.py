@@ -10,8 +10,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.workers.utilities import get_default_base_job_template_for_infrastructure_type
 
-from maquette.worker import WarmWorker
-from maquette.worker.warm import WarmJobConfiguration, modules_of
+from maquette.worker.warm import WarmJobConfiguration, WarmWorker, modules_of
 
 PREFECT_YAML = Path(__file__).parents[2] / "prefect.yaml"
 ENTRYPOINT = "flows.video.make_video"
